@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from saphan.node.logs import Logs, encoded_path
+from saphan.node.anchors import encoded_path
+from saphan.node.logs import Logs
 from saphan.node.proving.chain import stored_path
 from saphan.node.proving.notes_kept import NotesKept
 from saphan.node.proving.proofs import WitnessedProofs

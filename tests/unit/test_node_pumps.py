@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -38,6 +39,7 @@ class Threads:
 
     def __init__(self, db: Database) -> None:
         self.db = db
+        self.logs = SimpleNamespace(first=0)
         self.alarms = alarms = Alarms(lambda: NOW)
         self.sound, self.quiet = alarms.sound, alarms.clear
         self.budget = Budget(db, Current(Path("/none/settings.json"), alarms), alarms, lambda: NOW)

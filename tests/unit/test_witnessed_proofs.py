@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan.node.logs import encoded_path
+from saphan.node.anchors import encoded_path
 from saphan.node.proving import notes_kept
 from saphan.node.proving.chain import Chain
 from saphan.node.proving.gaps import Gaps

@@ -17,6 +17,7 @@ from saphan.cli.stamps import stamp as stamp
 from saphan.cli.struck import newest_first, standing_marks, struck
 from saphan.cli.thread_lines import thread_part
 from saphan.cli.waiting import OUTCOMES
+from saphan.place_words import place_words
 
 Json = dict[str, Any]
 EVENT_CELLS = 30
@@ -135,9 +136,10 @@ def event_line(event: Json) -> str:
     """One signed event: when, what, by whom, under which proof."""
     code = f" ({event['code']})" if event["code"] else ""
     what = _event_text(event["event"]) + code
-    proof = say("proof.logged", index=event["index"])
+    place = place_words(event)
+    proof = say("proof.logged", index=place)
     if event.get("proof", "witnessed") == "witnessed" and event["witnesses"]:
-        proof = say("proof.witnessed", index=event["index"], who=", ".join(event["witnesses"]))
+        proof = say("proof.witnessed", index=place, who=", ".join(event["witnesses"]))
     return f"{stamp(event['time'])}  {fit(what, EVENT_CELLS)}  {fit(event['issuer'], 10)}  {proof}"
 
 

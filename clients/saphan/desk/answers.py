@@ -121,7 +121,7 @@ class Delivery(msgspec.Struct):
 
 
 class Happened(msgspec.Struct):
-    """One signed event."""
+    """One signed event; `log` is the number of the log that holds it."""
 
     index: Index
     time: Millis
@@ -130,6 +130,7 @@ class Happened(msgspec.Struct):
     code: str | None
     witnesses: list[str]
     detail: str | None = None
+    log: Index = 1
 
 
 class Sealed(msgspec.Struct):

@@ -27,9 +27,13 @@ Pair = tuple[bytes, str]
 
 
 class Aftermaths:
-    """Of the deliveries of one frame, by (bulletin id, recipient)."""
+    """Of the deliveries of one frame, by (bulletin id, recipient).
 
-    def __init__(self, db: Database, seen: Iterable[Seen]) -> None:
+    Args:
+        first: stored place of the present log's first leaf: what was before it is over.
+    """
+
+    def __init__(self, db: Database, seen: Iterable[Seen], first: int = 0) -> None:
         self._of: dict[Pair, Aftermath] = {}
         wanted = list({one.bulletin for one in seen if one.consignment or one.event in _ASKS})
         for at in range(0, len(wanted), PART):
@@ -38,8 +42,8 @@ class Aftermaths:
             for bulletin, recipient, event in db.rows(
                 "SELECT bulletin, recipient, event FROM entries"  # noqa: S608 - constants and marks
                 f" WHERE bulletin IN ({marks}) AND event IN ({_NAMES}) AND sender != recipient"
-                " ORDER BY idx",
-                part,
+                " AND idx >= ? ORDER BY idx",
+                (*part, first),
             ):
                 self._keep((bulletin, recipient), State.ACCEPTED, Event(event))
 

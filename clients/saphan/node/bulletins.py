@@ -15,6 +15,7 @@ from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.retention.keeping import erased_among, is_sealed, sealed_among
 from saphan.node.rows.db import Database, Row
+from saphan.node.rows.places import ORIGIN_OF, lasting_origin, shown
 from saphan.node.rows.recalled import ordered_among, recalled_among, suppressed_among
 from saphan.node.telling.notices import noted
 from saphan.node.telling.warnings import warned
@@ -76,7 +77,6 @@ class Bulletins:
         self._logs = logs
         self._rejections = Rejections(db, mailboxes, archive)
         self._archive = archive
-        self._evidence = logs.pins.evidence.origin
 
     def inbox(self, after: int, limit: int, shows: Shows = lambda _: True) -> list[Json]:
         """Accepted bulletins in the order in which they came; `seq` is the place to go on from.
@@ -250,11 +250,11 @@ class Bulletins:
 
     def _timeline(self, bulletin: bytes) -> list[Json]:
         rows = self._db.rows(
-            "SELECT e.idx, e.time, e.event, e.sender, e.recipient, e.issuer, e.code, e.statement,"
+            "SELECT e.idx, e.time, e.event, e.sender, e.recipient, e.issuer, e.code, e.statement,"  # noqa: S608 - constants
             " coalesce(h.witnesses, '') FROM entries e"
-            " LEFT JOIN heads h ON h.origin = ? AND h.size = e.head_size"
-            " WHERE e.bulletin = ? ORDER BY e.idx",
-            (self._evidence, bulletin),
+            f" LEFT JOIN heads h ON h.origin = {ORIGIN_OF} AND h.size = e.head_size"
+            " WHERE e.bulletin = ?2 ORDER BY e.idx",
+            (lasting_origin(self._logs.pins.evidence), bulletin),
         )
         return [self._event(row) for row in rows]
 
@@ -265,10 +265,10 @@ class Bulletins:
 
     def _event(self, row: Row) -> Json:
         """`proof` and `witnesses` are those of the kept head under which the entry's path leads."""
-        index, time, event, sender, recipient, issuer, code, statement, names = row
+        place, time, event, sender, recipient, issuer, code, statement, names = row
         witnesses = sorted(names.split())
         found: Json = {
-            "index": index,
+            **shown(place),
             "time": time,
             "event": event,
             "sender": sender,

@@ -34,6 +34,7 @@ from saphan.node.restored import Restored
 from saphan.node.retention.keeping import check_here
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.deliveries import QUEUED, REFUSED
+from saphan.node.rows.places import shown
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
 DISCLOSED: Final = "disclosed"
@@ -117,7 +118,7 @@ class Disclosing:
     def listed(self, bulletin: bytes) -> list[dict[str, Any]]:
         """Disclosures of a bulletin, oldest first.
 
-        `state` is waiting, logged or refused (`code`: why), `index` the entry's place in the log.
+        `state` is waiting, logged or refused (`code`: why), `log` and `index` the entry's place.
         """
         rows = self._db.rows(
             "SELECT d.record, s.state, s.code, (SELECT e.idx FROM entries e WHERE e.bulletin ="
@@ -127,7 +128,7 @@ class Disclosing:
             (bulletin,),
         )
         found = []
-        for data, state, code, index in rows:
+        for data, state, code, place in rows:
             record = _parse(data)
             found.append(
                 {
@@ -138,7 +139,7 @@ class Disclosing:
                     "key_digest": record.key_digest.hex(),
                     "state": state,
                     "code": code,
-                    "index": index,
+                    **shown(place),
                 }
             )
         return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from saphan_protocol.admission import Admitted
+from saphan_protocol.delivery import HELD, State
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.frames import StatementItem
+from saphan_schemas.records import Event
 
 from saphan.node.aftermath import Aftermaths
 from saphan.node.feed_check import FeedCheck
@@ -15,6 +17,7 @@ from saphan.node.portions import Portion
 from saphan.node.rows.deliveries import Deliveries, Delivery
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
+from saphan.node.succession.said_before import SaidBefore
 from saphan.node.verdict import Verdict
 
 
@@ -23,6 +26,7 @@ class Effects:
     """What one frame leads to; persisted by `storing.store`, then told to others.
 
     Attributes:
+        said_again: rows of statements that wait once more, or may be sent at last.
         lacking: bulletins of the frame that wait for parts; damaged: those whose parts on this
             disk are not what they were, so that they are fetched again.
     """
@@ -41,7 +45,19 @@ class Effects:
     alarms: list[SaphanError] = field(default_factory=list)
     deliveries: Deliveries | None = None
     aftermaths: Aftermaths | None = None
+    before: SaidBefore | None = None
+    said_again: list[int] = field(default_factory=list)
     answers: Portion[StatementItem] | None = None
+
+    def keep_due(self) -> None:
+        """After a lost database the log itself shows what this node has stated before."""
+        self.said = [said for said in self.said if self._is_due(said)]
+
+    def _is_due(self, said: Said) -> bool:
+        known = self.deliveries
+        delivery = None if known is None else known.get(said.bulletin, said.recipient)
+        before = frozenset({State.SUBMITTED}) if said.event is Event.HANDOVER else HELD
+        return delivery is not None and delivery.state in before
 
     def take_aftermath(self, seen: Seen, delivery: Delivery) -> None:
         """Hold an entry against what has happened to its delivery besides its state.

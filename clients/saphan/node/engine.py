@@ -193,8 +193,8 @@ class Engine:
         return {error.code for error in failed}
 
 
-def told(effects: Effects) -> list[Event]:
-    """A frame's events as listeners hear them."""
+def told(effects: Effects, log: int) -> list[Event]:
+    """A frame's events as listeners hear them; `log` is the log's number."""
     events: list[Event] = [
         {
             "type": "event",
@@ -204,6 +204,7 @@ def told(effects: Effects) -> list[Event]:
             "recipient": seen.entry.recipient,
             "issuer": seen.issuer,
             "code": seen.code,
+            "log": log,
             "index": seen.index,
             "time": seen.entry.time,
         }

@@ -26,9 +26,10 @@ from saphan_schemas.limits import LIMITS, SECOND_MS
 from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import HeadRef
 
+from saphan.node.anchors import encoded_path
 from saphan.node.engine import Engine
 from saphan.node.heads import cleaned
-from saphan.node.logs import Logs, encoded_path
+from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import policy, witnessed
 from saphan.node.rows.db import Database
 from saphan.node.wire.asking import Asking
@@ -46,7 +47,7 @@ _PATHLESS: Final = (
     " SELECT (SELECT max(b.idx) FROM anchors b WHERE b.idx < e.idx) FROM entries e"
     "  WHERE e.bulletin = ?1 UNION"
     " SELECT (SELECT min(b.idx) FROM anchors b WHERE b.idx > e.idx) FROM entries e"
-    "  WHERE e.bulletin = ?1) ORDER BY a.idx LIMIT ?2"
+    "  WHERE e.bulletin = ?1) AND a.idx >= ?2 ORDER BY a.idx LIMIT ?3"
 )
 
 
@@ -68,8 +69,11 @@ class EvidenceReady:
         self._logs = logs
         self._engine = engine
         self._line = line
-        first, second = (parse_vkey(vkey) for vkey in logs.pins.directory.vkeys)
-        self._keys: Final[KeyPair] = (first, second)
+
+    @property
+    def _keys(self) -> KeyPair:
+        first, second = (parse_vkey(vkey) for vkey in self._logs.pins.directory.vkeys)
+        return first, second
 
     async def prepare(self, bulletin: bytes) -> int | None:
         """Fetch what is lacking; POSIX seconds of the newest directory head, None before any.
@@ -136,8 +140,9 @@ class EvidenceReady:
         return head.time >= since and enough
 
     def _pathless(self, bulletin: bytes) -> list[Anchor]:
-        rows = self._db.rows(_PATHLESS, (bulletin, LIMITS.proof_items))
-        return [(index, size, root) for index, size, root in rows]
+        first = self._logs.first  # nobody is asked about a log that was lost
+        rows = self._db.rows(_PATHLESS, (bulletin, first, LIMITS.proof_items))
+        return [(place - first, size, root) for place, size, root in rows]
 
     def _take_paths(self, head: HeadRef, anchors: Sequence[Anchor], found: Proofs) -> None:
         """Step 2."""
@@ -149,6 +154,6 @@ class EvidenceReady:
         for (index, size, root), places in zip(anchors, found.inclusion, strict=True):
             path = read_path(found.hashes, places)
             verify_inclusion(index, head.size, leaf_hash(anchor_leaf(size, root)), path, head.root)
-            rows.append((head.size, encoded_path(path), index))
+            rows.append((head.size, encoded_path(path), self._logs.first + index))
         with self._db.transaction() as tx:
             tx.executemany("UPDATE anchors SET head_size = ?, path = ? WHERE idx = ?", rows)

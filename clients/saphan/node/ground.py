@@ -27,6 +27,7 @@ from saphan.node.rows.db import Database
 from saphan.node.seen_heads import SeenHeads
 from saphan.node.split import TwoHistories
 from saphan.node.splits import Splits
+from saphan.node.succession.kept import present_pins
 from saphan.node.trust.mailboxes import Mailboxes
 from saphan.node.witness import Witness
 from saphan.office import Office
@@ -69,13 +70,14 @@ def lay(config: NodeConfig) -> Ground:
         OperatorError: key files, pins, store, lock; InvalidInput: damaged files.
     """
     office = config.office
-    agency, pins = office.read_agency().agency, office.read_pins()
+    agency, file = office.read_agency().agency, office.read_pins()
     key = read_node(office.key_file(Role.NODE, b""))
     mailboxes = Mailboxes(office.node / "mailbox")
     db = Database(config.data)
     try:
         alarms, clock = Alarms(config.clock), config.clock
         settings = Current(config.settings_file, alarms)
+        pins = present_pins(db, file)
         logs = Logs(db, pins)
         restored = Restored(db, logs)
         if restored.listening:
@@ -125,7 +127,7 @@ def _expect(logs: Logs, witness: Witness, splits: Splits) -> None:
     """
     pins = logs.pins
     try:
-        logs.expect(witness.known(pins.directory.origin), witness.known(pins.evidence.origin))
+        logs.expect(witness.known_of_any(pins.directory), witness.known(pins.evidence.origin))
     except TwoHistories as met:
         error = splits.keep(met)
         if not splits.standing():

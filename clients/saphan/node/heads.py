@@ -26,6 +26,7 @@ from saphan_schemas.proof_frames import ShownHead
 from saphan_schemas.records import HeadRef, Role
 
 from saphan.node.rows.db import Database
+from saphan.node.rows.places import first_of, log_number
 from saphan.node.split import Doubt, Known, Shown, TwoHistories, compare
 
 KEPT_HEADS: Final = 256
@@ -45,6 +46,7 @@ class Heads:
         self.origin: Final = pin.origin
         self._db = db
         self._proving = proving
+        self._first = first_of(log_number(pin)) if proving else 0
         self._kept = 0
         first, second = (parse_vkey(vkey) for vkey in pin.vkeys)
         self._keys: Final[KeyPair] = (first, second)
@@ -214,7 +216,7 @@ class Heads:
             start, path = step
             tx.execute(
                 "INSERT INTO steps VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (head.size, start, encode(list(path))),
+                (self._first + head.size, self._first + start, encode(list(path))),
             )
 
     def take_newer(self, known: Known) -> None:

@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey
+from saphan_protocol.pins import Pins, origin_number
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import (
     InvalidInput,
@@ -28,8 +29,10 @@ from saphan_schemas.frames import (
     session_context,
 )
 from saphan_schemas.limits import LIMITS
+from saphan_schemas.succession_frames import AskReport, AskSuccession, Succession
 
 from saphan.node.logs import Logs
+from saphan.node.rows.places import log_number
 from saphan.trust import fingerprint_of
 
 SESSION_TYPE: Final = "saphan/session/1"
@@ -105,21 +108,65 @@ def skewed(theirs: int, ours: int) -> OperatorError | None:
     )
 
 
-async def log_in(
-    ws: aiohttp.ClientWebSocketResponse, agency: str, key: SigningKey, logs: Logs, now: int
-) -> Challenge:
-    """Answer the challenge; the welcome is `welcomed`, and what waits may be sent before it comes.
+async def challenged(ws: aiohttp.ClientWebSocketResponse) -> Challenge:
+    """The broker's first message.
 
     Raises:
-        Unavailable: the broker's reason for closing; OperatorError: `origin_differs`,
-            `protocol_differs`.
+        Unavailable: the broker's reason for closing; OperatorError: `protocol_differs`.
     """
-    timeout_s = LIMITS.login_ms / 1000
-    challenge = await receive_frame(ws, timeout_s)
+    challenge = await receive_frame(ws, LIMITS.login_ms / 1000)
     if isinstance(challenge, Closing):
         raise closed(challenge)
     if not isinstance(challenge, Challenge):
         raise InvalidInput("malformed", "the broker did not begin with its challenge")
+    if challenge.protocol != PROTOCOL:
+        raise OperatorError(
+            "protocol_differs",
+            f"the broker speaks session protocol {challenge.protocol}, this node {PROTOCOL}",
+            hint="upgrade the older of the two",
+        )
+    return challenge
+
+
+def follows(challenge: Challenge, pins: Pins) -> bool:
+    """Whether the broker keeps a log that follows the one known here, under the lasting pins."""
+    for origin, pin in ((challenge.evidence, pins.evidence), (challenge.directory, pins.directory)):
+        if origin.rpartition("/")[0] != pin.origin.rpartition("/")[0]:
+            return False
+    try:
+        return origin_number(challenge.evidence)[1] > log_number(pins.evidence)
+    except InvalidInput:
+        return False
+
+
+async def asked_succession(ws: aiohttp.ClientWebSocketResponse) -> Succession:
+    """Ask how the log came to the number that the challenge names.
+
+    Raises:
+        Unavailable: the broker's reason for closing; InvalidInput: `malformed`.
+    """
+    await ws.send_bytes(encode(AskSuccession()))
+    frame = await receive_frame(ws, LIMITS.login_ms / 1000)
+    if isinstance(frame, Closing):
+        raise closed(frame)
+    if not isinstance(frame, Succession):
+        raise InvalidInput("malformed", "the broker did not say which logs it has lost")
+    return frame
+
+
+async def log_in(
+    ws: aiohttp.ClientWebSocketResponse,
+    challenge: Challenge,
+    agency: str,
+    key: SigningKey,
+    logs: Logs,
+    now: int,
+) -> None:
+    """Answer the challenge; the welcome is `welcomed`, and what waits may be sent before it comes.
+
+    Raises:
+        OperatorError: `origin_differs`.
+    """
     _check(challenge, logs)
     nonce = os.urandom(32)
     seen = logs.seen()
@@ -137,11 +184,10 @@ async def log_in(
         leaves=logs.leaves,
     )
     await ws.send_bytes(encode(login))
-    return challenge
 
 
-async def welcomed(ws: aiohttp.ClientWebSocketResponse) -> Welcome:
-    """Wait for the answer to the login.
+async def welcomed(ws: aiohttp.ClientWebSocketResponse) -> Welcome | AskReport:
+    """Wait for the answer to the login; a broker that has lost its log asks for a report instead.
 
     Raises:
         Refused, Unavailable: the broker's reason for closing; InvalidInput: `malformed`.
@@ -149,18 +195,12 @@ async def welcomed(ws: aiohttp.ClientWebSocketResponse) -> Welcome:
     welcome = await receive_frame(ws, LIMITS.login_ms / 1000)
     if isinstance(welcome, Closing):
         raise closed(welcome)
-    if not isinstance(welcome, Welcome):
+    if not isinstance(welcome, Welcome | AskReport):
         raise InvalidInput("malformed", "the broker did not welcome this node")
     return welcome
 
 
 def _check(challenge: Challenge, logs: Logs) -> None:
-    if challenge.protocol != PROTOCOL:
-        raise OperatorError(
-            "protocol_differs",
-            f"the broker speaks session protocol {challenge.protocol}, this node {PROTOCOL}",
-            hint="upgrade the older of the two",
-        )
     pinned = (logs.pins.directory.origin, logs.pins.evidence.origin)
     if (challenge.directory, challenge.evidence) != pinned:
         raise OperatorError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from bisect import bisect_left
 from collections.abc import Sequence
 
 from saphan_protocol.agreement import Agreed, check_pins
@@ -18,21 +17,21 @@ from saphan_protocol.agreement_order import Ordered
 from saphan_protocol.checkpoint import Head
 from saphan_protocol.corridor import Tail, follow
 from saphan_protocol.directory import Directory
-from saphan_protocol.evidence import anchor_leaf
 from saphan_protocol.identity import sha256
 from saphan_protocol.merkle import Frontier, leaf_hash, verify_inclusion
 from saphan_protocol.pins import Pins
 from saphan_protocol.split_file import History
 from saphan_schemas.bodies import known_types
-from saphan_schemas.codec import encode
 from saphan_schemas.directory_records import Agreement
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import AnchorProof, DirectoryLeaves, Feed, Witnessed
 from saphan_schemas.records import Entry, HeadRef
 
+from saphan.node.anchors import Anchors
 from saphan.node.feed_check import FeedCheck
 from saphan.node.heads import Heads, cleaned
 from saphan.node.rows.db import Database
+from saphan.node.rows.places import first_of, log_number
 from saphan.node.split import Known, Shown, TwoHistories, history_of_leaves, two_directories
 
 
@@ -41,9 +40,7 @@ class Logs:
 
     def __init__(self, db: Database, pins: Pins) -> None:
         self._db = db
-        self.pins = pins
-        self.directory_heads = Heads(db, pins.directory)
-        self.evidence_heads = Heads(db, pins.evidence, proving=True)
+        self._follow(pins)
         self.directory = Directory()
         self.lock = threading.RLock()  # the directory is replayed in one thread and read in others
         self.types = {known.name: known.digest for known in known_types()}
@@ -57,18 +54,31 @@ class Logs:
         self.grew_at = self.directory_heads.newest.time if self.directory_heads.newest else 0
         self.load_feed()
 
+    def _follow(self, pins: Pins) -> None:
+        self.pins = pins
+        self.first = first_of(log_number(pins.evidence))
+        """The stored place of the evidence log's first leaf."""
+        self.directory_heads = Heads(self._db, pins.directory)
+        self.evidence_heads = Heads(self._db, pins.evidence, proving=True)
+
+    def follow(self, pins: Pins) -> None:
+        """Go on with a successor, once the store says that it is one (`succession.adopting`)."""
+        with self.lock:
+            self._follow(pins)
+            self.load_feed()
+
     def load_feed(self) -> None:
         """Take what the store says: at start, and after a write whose outcome is not known."""
         self.evidence_heads.load()
-        anchors = self._db.rows("SELECT idx, size FROM anchors ORDER BY idx")
-        self._anchor_at: list[int] = [index for index, _ in anchors]
-        self._anchor_size: list[int] = [size for _, size in anchors]
+        self._anchors = Anchors(self._db, self.first)
         self._tails = {
             (sender, recipient): Tail(number, index)
             for sender, recipient, number, index in self._db.rows("SELECT * FROM corridors")
         }
         # The newest entry's: time never falls, and looking for the greatest would read them all.
-        row = self._db.row("SELECT time FROM entries ORDER BY idx DESC LIMIT 1")
+        row = self._db.row(
+            "SELECT time FROM entries WHERE idx >= ? ORDER BY idx DESC LIMIT 1", (self.first,)
+        )
         self._time: int = row[0] if row else 0
         found = self._db.row("SELECT value FROM facts WHERE name = 'after'")
         self.after: int | None = None if found is None else int(found[0])
@@ -170,6 +180,12 @@ class Logs:
         # Leaves that are here already may come again after a lost answer.
         self._pending += frame.leaves[have - frame.start :]
         self._packages |= dict.fromkeys(frame.agreements)
+        if head.size < self.directory.size:
+            raise OperatorError(
+                "successor_behind",
+                f"{head.origin} has {head.size} leaves, {self.directory.size} are known here",
+                hint="the broker's operator must make the successor again with what is known here",
+            )
         if self.directory.size + len(self._pending) < head.size:
             return None, []  # more frames follow; nothing is believed before the last leaf is here
         fresh, self._pending = self._pending, []
@@ -268,7 +284,7 @@ class Logs:
 
     def anchored(self) -> int:
         """Directory size of the newest anchor known; 0 before any."""
-        return self._anchor_size[-1] if self._anchor_size else 0
+        return self._anchors.newest
 
     def take_witnessed(self, frame: Witnessed) -> None:
         """Keep the witnesses of a head that this node has verified before.
@@ -305,15 +321,7 @@ class Logs:
         return FeedCheck(head=head, anchor=anchor, next=frame.next, time=self._time)
 
     def _check_anchor(self, anchor: AnchorProof, head: Head) -> None:
-        leaf = leaf_hash(anchor_leaf(anchor.size, anchor.root))
-        verify_inclusion(anchor.index, head.size, leaf, anchor.path, head.root)
-        if self._anchor_size and anchor.size < self._anchor_size[-1]:
-            raise OperatorError(
-                "anchor_falls",
-                f"the anchor at {anchor.index} names {anchor.size} directory leaves after "
-                f"{self._anchor_size[-1]}",
-                hint="the log contradicts itself: tell its operator and the other agencies",
-            )
+        self._anchors.check(anchor, head)
         if anchor.size > self.directory.size:
             raise Unavailable(
                 "directory_behind",
@@ -329,9 +337,9 @@ class Logs:
         anchor = check.anchor
         if anchor is not None and anchor.index < index:
             return anchor.size
-        place = bisect_left(self._anchor_at, index)
-        if place:
-            return self._anchor_size[place - 1]
+        before = self._anchors.before(index)
+        if before is not None:
+            return before
         # The anchor before this entry was never told: the nearest later one judges instead.
         return self.directory.size if anchor is None else anchor.size
 
@@ -364,12 +372,8 @@ class Logs:
     def keep_feed(self, tx: sqlite3.Connection, check: FeedCheck) -> None:
         """Persist head, anchor, corridor ends and cursor, in the transaction of the entries."""
         self.evidence_heads.keep(tx, cleaned(self.directory, check.head))
-        if (told := check.anchor) is not None:
-            tx.execute(
-                "INSERT INTO anchors VALUES (?, ?, ?, ?, ?) ON CONFLICT (idx) DO UPDATE"
-                " SET head_size = excluded.head_size, path = excluded.path",
-                (told.index, told.size, told.root, check.head.size, encoded_path(told.path)),
-            )
+        if check.anchor is not None:
+            self._anchors.keep(tx, check.anchor, check.head.size)
         tx.executemany(
             "INSERT INTO corridors VALUES (?, ?, ?, ?) ON CONFLICT (sender, recipient)"
             " DO UPDATE SET number = excluded.number, idx = excluded.idx",
@@ -388,12 +392,5 @@ class Logs:
         self._tails.update(check.tails)
         self._time = max(self._time, check.time)
         self.after = check.next if self.after is None else max(self.after, check.next)
-        anchor = check.anchor
-        if anchor is not None and (not self._anchor_at or anchor.index > self._anchor_at[-1]):
-            self._anchor_at.append(anchor.index)
-            self._anchor_size.append(anchor.size)
-
-
-def encoded_path(path: Sequence[bytes]) -> bytes:
-    """An inclusion path as it rests beside its entry."""
-    return encode(list(path))
+        if check.anchor is not None:
+            self._anchors.adopt(check.anchor)

@@ -18,7 +18,7 @@ from saphan_protocol.admission import (
 )
 from saphan_protocol.aftermath import STEPS
 from saphan_protocol.batch import VerifiedRoots
-from saphan_protocol.delivery import HELD, State, Step
+from saphan_protocol.delivery import Step
 from saphan_protocol.identity import sha256
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
@@ -46,6 +46,7 @@ from saphan.node.rows.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delive
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
 from saphan.node.stored import Stored, just_arrived
+from saphan.node.succession.said_before import SaidBefore
 from saphan.node.trust.broker_words import find_lies
 from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
 from saphan.node.trust.releasing import held_back, released_against
@@ -79,6 +80,7 @@ class Intake:
         self._restored = restored
         self._clock = clock
         self._verified = VerifiedRoots()
+        self._before = SaidBefore(db, agency, (), 0)
 
     def judge_frame(self, frame: Feed) -> Effects:
         """Verify and judge a frame; nothing is changed yet.
@@ -93,20 +95,21 @@ class Intake:
         effects.seen = [parse_entry(raw) for raw in frame.entries if raw.index > after]
         bulletins = [seen.bulletin for seen in effects.seen]
         opening = [seen.bulletin for seen in effects.seen if seen.raw.stanza is not None]
-        deliveries = effects.deliveries = Deliveries(self._db, bulletins)
-        effects.aftermaths = Aftermaths(self._db, effects.seen)
+        first, agency = self._logs.first, self._agency
+        deliveries = effects.deliveries = Deliveries(self._db, bulletins, first)
+        effects.aftermaths = Aftermaths(self._db, effects.seen, first)
+        self._before = effects.before = SaidBefore(self._db, agency, effects.seen, first)
         effects.lacking = lacking(self._db, bulletins)
         needed = [seen.bulletin for seen in effects.seen if self._needs_stored(seen)]
         stored = Stored(self._db, needed, opening)
         self._verify(effects, deliveries, stored)
         for seen in effects.seen:
             self._one(seen, effects, deliveries, stored)
-        effects.consign_anew += logged_too_late(
-            effects.seen, deliveries, self._logs.directory, self._agency, self._key.key_id
-        )
-        drop_replays(self._db, self._agency, effects)
-        effects.alarms += released_against(self._db, self._logs, self._agency, effects)
-        effects.said = [said for said in effects.said if self._still_due(said, deliveries)]
+        directory, own = self._logs.directory, self._key.key_id
+        effects.consign_anew += logged_too_late(effects.seen, deliveries, directory, agency, own)
+        drop_replays(self._db, agency, effects)
+        effects.alarms += released_against(self._db, self._logs, agency, effects)
+        effects.keep_due()
         if self._restored.listening:
             # A later frame may show that all this was done before; what was not, `Recovery` does.
             effects.said, effects.consign_anew, effects.ask_again = [], [], []
@@ -117,13 +120,6 @@ class Intake:
         if seen.consignment is not None:
             return seen.raw.header is None
         return seen.issuer != self._agency
-
-    @staticmethod
-    def _still_due(said: Said, deliveries: Deliveries) -> bool:
-        """After a lost database the log itself shows what this node has stated before."""
-        delivery = deliveries.get(said.bulletin, said.recipient)
-        before = frozenset({State.SUBMITTED}) if said.event is Event.HANDOVER else HELD
-        return delivery is not None and delivery.state in before
 
     def _verify(self, effects: Effects, deliveries: Deliveries, stored: Stored) -> None:
         """Every entry's leaf under the frame's head; a corridor's first consignment shows more."""
@@ -163,13 +159,9 @@ class Intake:
             return
         delivery = deliveries.get(seen.bulletin, entry.recipient)
         if delivery is None:
-            if self._restored.at is not None:
-                return  # of a bulletin that the lost store held; the entry is kept
-            effects.alarms.append(
-                OperatorError(
-                    "bulletin_unknown", f"entry {seen.index} is about an unknown bulletin"
-                )
-            )
+            if self._restored.at is None:  # else the lost store held it; the entry is kept
+                why = f"entry {seen.index} is about an unknown bulletin"
+                effects.alarms.append(OperatorError("bulletin_unknown", why))
             return
         if seen.issuer == BROKER:
             effects.alarms += find_lies(seen, delivery, stored)
@@ -234,6 +226,8 @@ class Intake:
         admitted = self._admit(seen, effects, delivery)
         if admitted is None:
             return
+        if delivery.kept is not None:
+            return  # its outcome stands in a log that was lost, and is said again
         at = self._logs.judged_at(seen.index, effects.check)
         effects.arrived.append((seen, admitted, at))
         stored.arrived(admitted)
@@ -242,7 +236,8 @@ class Intake:
         if seen.bulletin in effects.lacking:
             delivery.code = WAITING
             return
-        self._hand_over(admitted, delivery, effects)
+        if not self._before.handed_over(seen.bulletin):
+            self._hand_over(admitted, delivery, effects)
 
     @staticmethod
     def _step_consigned(seen: Seen, delivery: Delivery, effects: Effects) -> None:
@@ -331,6 +326,8 @@ class Intake:
         stored: Stored,
     ) -> None:
         """Our handover is in the log: the stanza came with it (step 4)."""
+        if self._before.answered(seen.bulletin):
+            return  # it was opened before the log was lost: its answer is said again
         if seen.bulletin in effects.lacking:
             return  # only after a lost store: what was here when it was handed over comes again
         bulletin, stanza = stored.received(seen.bulletin), seen.raw.stanza

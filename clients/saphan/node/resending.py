@@ -33,13 +33,13 @@ DIFFERS: Final = "receipt_differs"
 _STATEMENTS: Final = (
     "SELECT event, sender, recipient, body, item, root, salt FROM statements s WHERE bulletin = ?"
     " AND EXISTS (SELECT 1 FROM entries e WHERE e.bulletin = s.bulletin"
-    " AND e.statement = s.body) ORDER BY id"
+    " AND e.statement = s.body AND e.idx >= ?) ORDER BY id"
 )
 _CONSIGNMENTS: Final = (
     "SELECT b.header, c.body, c.item, c.root, c.salts, c.stanzas, y.ciphertext"
     " FROM consignments c JOIN bulletins b ON b.id = c.bulletin JOIN bodies y ON y.seq = b.seq"
     " WHERE c.bulletin = ? AND EXISTS (SELECT 1 FROM entries e"
-    " WHERE e.bulletin = c.bulletin AND e.statement = c.body) ORDER BY c.id"
+    " WHERE e.bulletin = c.bulletin AND e.statement = c.body AND e.idx >= ?) ORDER BY c.id"
 )
 
 Item: TypeAlias = Submission | StatementItem
@@ -108,9 +108,10 @@ class Resending:
 
     def _said(self, bulletin: bytes) -> list[Again]:
         found: list[Again] = []
-        for row in self._db.rows(_CONSIGNMENTS, (bulletin,)):
+        first = self._engine.logs.first  # what a lost log has shown, its successor does not
+        for row in self._db.rows(_CONSIGNMENTS, (bulletin, first)):
             found += self._again(bulletin, row[1:4], partial(self._submission, row))
-        for row in self._db.rows(_STATEMENTS, (bulletin,)):
+        for row in self._db.rows(_STATEMENTS, (bulletin, first)):
             found += self._again(bulletin, row[3:6], partial(_statement, row))
         return sorted(found, key=lambda one: min(one.logged.values()))
 
@@ -123,12 +124,12 @@ class Resending:
         signatures = find(self._db.rows, [(parsed.key, parsed.size, root)])
         rows = self._db.rows(
             "SELECT recipient, idx, event FROM entries WHERE bulletin = ? AND statement = ?"
-            " AND issuer = ? ORDER BY idx DESC",  # of two the first, which is the receipt
-            (bulletin, body, self._agency),
+            " AND issuer = ? AND idx >= ? ORDER BY idx DESC",  # of two the first: the receipt
+            (bulletin, body, self._agency, first := self._engine.logs.first),
         )
         if not (signatures and rows):
             return []
-        logged = {recipient: index for recipient, index, _ in rows}
+        logged = {recipient: place - first for recipient, place, _ in rows}
         return [Again(rows[-1][2], item(parsed), signatures[0], logged)]
 
     def _submission(self, row: Row, item: SignatureItem) -> Submission:

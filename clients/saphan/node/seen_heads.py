@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from saphan_protocol.admission import Admitted
 from saphan_protocol.merkle import roots_of_history, verify_consistency
+from saphan_protocol.pins import numbered
 from saphan_protocol.shared_paths import read_path
 from saphan_protocol.split_file import Claim, History, SplitFile, format_split
 from saphan_schemas.codec import decode, encode
@@ -31,6 +32,7 @@ from saphan.node.alarms import Alarms
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
+from saphan.node.rows.places import place_of
 from saphan.node.split import Known, shown_history
 
 DIFFERS: Final = "seen_differs"
@@ -40,7 +42,7 @@ ITEM_BYTES: Final = 1024
 _KEEP: Final = (
     "INSERT INTO seen_heads (sender, idx, origin, size, root, state) VALUES (?1, ?2, ?3, ?4, ?5,"
     " CASE WHEN (SELECT root FROM heads WHERE origin = ?3 AND size = ?4) = ?5"
-    " THEN 'same' WHEN ?4 > ?2 THEN 'ahead' ELSE 'waiting' END)"
+    " THEN 'same' WHEN ?4 > ?6 THEN 'ahead' ELSE 'waiting' END)"
     " ON CONFLICT (sender) DO UPDATE SET idx = excluded.idx, origin = excluded.origin,"
     " size = excluded.size, root = excluded.root, state = excluded.state"
     " WHERE seen_heads.state NOT IN ('differs', 'ahead')"
@@ -50,24 +52,34 @@ _KEEP: Final = (
 
 
 def keep_seen(
-    tx: sqlite3.Connection, origin: str, arrived: Iterable[tuple[Seen, Admitted, int]]
+    tx: sqlite3.Connection,
+    origin: str,
+    arrived: Iterable[tuple[Seen, Admitted, int]],
+    first: int = 0,
 ) -> None:
-    """Note the newest head that each sender of admitted consignments names, of this log."""
-    newest: dict[str, tuple[str, int, str, int, bytes]] = {}
+    """Note the newest head that each sender of admitted consignments names, of this log.
+
+    One of a log that was lost is no part of this one: it says nothing here.
+
+    Args:
+        first: stored place of the log's first leaf.
+    """
+    newest: dict[str, tuple[str, int, str, int, bytes, int]] = {}
     for entry, _, _ in arrived:
         seen = None if entry.consignment is None else entry.consignment.seen
         if seen is None or seen.origin != origin or not seen.size:
             continue
         sender = entry.entry.sender
         if sender not in newest or newest[sender][3] <= seen.size:
-            newest[sender] = (sender, entry.index, origin, seen.size, seen.root)
+            place = first + entry.index
+            newest[sender] = (sender, place, origin, seen.size, seen.root, entry.index)
     tx.executemany(_KEEP, list(newest.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class SeenHead:
-    """A head that a peer has named, in the consignment at `index`. `doubted`: the first answer did
-    not settle it."""
+    """A head that a peer has named, in the consignment that is stored at `index`. `doubted`: the
+    first answer did not settle it."""
 
     sender: str
     index: int
@@ -140,7 +152,8 @@ class SeenHeads:
         if newest is None:
             return
         for row in self._db.rows(
-            "SELECT sender, idx, size, root FROM seen_heads WHERE state = 'ahead'"
+            "SELECT sender, idx, size, root FROM seen_heads WHERE state = 'ahead' AND origin = ?",
+            (self._logs.evidence_heads.origin,),
         ):
             self._write(SeenHead(*row), newest, ())
 
@@ -245,15 +258,17 @@ class SeenHeads:
         return Claim(sender, found.public, body, encode(Signature(item, signature)))
 
     def _differs(self, seen: SeenHead, file: Path) -> OperatorError:
-        sender, size, origin = seen.sender, seen.size, self._logs.evidence_heads.origin
+        sender, size = seen.sender, seen.size
+        place = place_of(seen.index)
+        origin, at = numbered(self._logs.pins.evidence, place.log).origin, place.index
         last = "Its word alone proves nothing, and this node goes on"
-        if size > seen.index:
+        if size > at:
             # Up to the consignment itself: its history has another leaf in this place.
-            ours = seen.index + 1
+            ours = at + 1
             return OperatorError(
                 DIFFERS,
                 f"{sender} has signed that it saw {size} leaves of {origin}, where the log had "
-                f"{seen.index} here; it is kept in {file}",
+                f"{at} here; it is kept in {file}",
                 hint=f"run saphan audit heads {ours} --out FILE here, ask {sender} to do the same, "
                 f"and judge both files: saphan audit split FILE FILE. {last}",
             )

@@ -77,6 +77,10 @@ class Splits:
         self._lock = threading.Lock()
         self._unwritten: TwoHistories | None = None
 
+    def follow(self, pins: Pins) -> None:
+        """Judge what comes by the successor's origins; what stood stands, by the lasting pins."""
+        self._pins = pins
+
     def standing(self) -> list[Split]:
         """What was proven of this broker's logs and not cleared, oldest first; blocking."""
         rows = self._db.rows(

@@ -12,10 +12,11 @@ from saphan_protocol.keys import SigningKey
 from saphan_schemas.records import Event, statement_type
 
 from saphan.compose import URGENCIES
+from saphan.node.anchors import encoded_path
 from saphan.node.effects import Effects
 from saphan.node.feed_entry import Seen
 from saphan.node.files.parts import MISSING, keep_rows, mark, parts_of
-from saphan.node.logs import Logs, encoded_path
+from saphan.node.logs import Logs
 from saphan.node.retention.keeping import Keeping
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import REFUSED
@@ -38,27 +39,29 @@ def store(db: Database, logs: Logs, key: SigningKey, agency: str, effects: Effec
     """
     signed = sign_statements(key, agency, effects.said) if effects.said else None
     with db.transaction() as tx:
-        _keep_entries(tx, effects)
+        _keep_entries(tx, effects, logs.first)
         _keep_bulletins(tx, effects)
         _keep_openings(tx, effects)
         if effects.deliveries is not None:
             effects.deliveries.keep(tx)
-        recalled = _recalled(agency, effects)
+        recalled = _recalled(agency, effects, logs.first)
         keep_recalled(tx, recalled)
         for one in recalled:
             Keeping.seal(tx, one.bulletin, SEALED)
         for seen in effects.seen:  # a restored node hears what it had taken back
             if seen.event == Event.RECALLED and seen.issuer == agency:
                 keep_order(tx, seen.bulletin, seen.code or "", "", seen.entry.time)
+        if effects.before is not None:
+            effects.said_again = effects.before.again(tx, effects.seen)
         _mark_own(tx, agency, effects)
         if signed is not None:
             effects.answers = keep_statements(tx, *signed)
         logs.keep_feed(tx, effects.check)
-        keep_seen(tx, logs.evidence_heads.origin, effects.arrived)
+        keep_seen(tx, logs.evidence_heads.origin, effects.arrived, logs.first)
     logs.adopt_feed(effects.check)
 
 
-def _keep_entries(tx: sqlite3.Connection, effects: Effects) -> None:
+def _keep_entries(tx: sqlite3.Connection, effects: Effects, log: int) -> None:
     rows, used = [], []
     for seen in effects.seen:
         item, batch, root = seen.raw.item, seen.batch, None
@@ -71,13 +74,13 @@ def _keep_entries(tx: sqlite3.Connection, effects: Effects) -> None:
             batch = effects.batches.get((item.key, item.size, root))
             if batch is not None:
                 used.append(batch)
-        rows.append(_entry_row(seen, root, effects.check.head.size))
+        rows.append(_entry_row(log + seen.index, seen, root, effects.check.head.size))
     keep(tx, {(batch.root, batch.signature): batch for batch in used}.values())
     marks = ",".join("?" * 15)
     tx.executemany(f"INSERT INTO entries VALUES ({marks})", rows)  # noqa: S608
 
 
-def _recalled(agency: str, effects: Effects) -> list[RecalledHere]:
+def _recalled(agency: str, effects: Effects, log: int) -> list[RecalledHere]:
     """What senders take back from us: of what was not delivered it is the outcome."""
     found = []
     for seen in effects.seen:
@@ -87,15 +90,15 @@ def _recalled(agency: str, effects: Effects) -> list[RecalledHere]:
         delivery = None if known is None else known.get(seen.bulletin, agency)
         stopped = delivery is not None and delivery.state == State.RECALLED
         found.append(
-            RecalledHere(seen.bulletin, seen.index, seen.entry.time, seen.code or "", stopped)
+            RecalledHere(seen.bulletin, log + seen.index, seen.entry.time, seen.code or "", stopped)
         )
     return found
 
 
-def _entry_row(seen: Seen, root: bytes | None, head_size: int) -> tuple[object, ...]:
+def _entry_row(place: int, seen: Seen, root: bytes | None, head_size: int) -> tuple[object, ...]:
     raw, entry = seen.raw, seen.entry
     return (
-        raw.index,
+        place,
         seen.bulletin,
         seen.event,
         entry.time,

@@ -17,6 +17,7 @@ from typing import Any, Final
 from saphan_protocol.checkpoint import Head, cosign_lines, parse_checkpoint
 from saphan_protocol.notes import encode_note, parse_note
 from saphan_protocol.witness import WitnessKey
+from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
@@ -66,6 +67,12 @@ class Witness:
     def known(self, origin: str) -> Known | None:
         """The head signed last for a log."""
         return self._state.get(origin)
+
+    def known_of_any(self, pin: LogPin) -> Known | None:
+        """The largest head signed of a log under any number: a directory's leaves stay the same."""
+        lasting = pin.origin.rpartition("/")[0]
+        known = [one for name, one in self._state.items() if name.rpartition("/")[0] == lasting]
+        return max(known, key=lambda one: one.size, default=None)
 
     def cosign(self, head: Head) -> Cosigned | None:
         """Cosign a head that `logs` has verified and found consistent; None if it was signed.

@@ -9,6 +9,7 @@ from saphan_schemas.limits import DAY_MS
 from saphan_schemas.messages import has_text, text
 
 from saphan.pages.saying import day_of, stamp
+from saphan.place_words import place_words
 
 Json = dict[str, Any]
 
@@ -56,7 +57,7 @@ def export_words(one: Json, lang: str) -> str:
     what = text(f"code.{one['kind']}", lang)
     number = "" if one["number"] is None else f" {one['number']}"
     whom = "" if one["to"] is None else f" ({one['to']})"
-    place = "-" if one["index"] is None else one["index"]
+    place = "-" if one["index"] is None else place_words(one)
     return text(
         "report.export", lang, time=stamp(one["time"]), what=f"{what}{number}{whom}", by=one["by"],
         place=place,

@@ -31,6 +31,7 @@ from saphan.exports_noted import waiting_exports
 from saphan.node.bulletins import unknown
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
+from saphan.node.rows.places import shown
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
 log = logging.getLogger("saphan.node")
@@ -118,8 +119,8 @@ class Exporting:
         return stated
 
     def listed(self, bulletin: bytes) -> list[dict[str, Any]]:
-        """Exports of a bulletin, oldest first, its disclosures among them; `index`: the entry's
-        place in the log, None while there is none."""
+        """Exports of a bulletin, oldest first, its disclosures among them; `log` and `index`: the
+        entry's place, None while there is none."""
         rows = self._db.rows(
             "SELECT x.record, x.kind, (SELECT e.idx FROM entries e WHERE e.bulletin = x.bulletin"
             " AND e.event = 'exported' AND e.statement = x.statement)"
@@ -167,12 +168,12 @@ def _parse(record: bytes) -> Export:
     return msgspec.msgpack.decode(record, type=Export)
 
 
-def _row(record: bytes, kind: str, index: int | None) -> dict[str, Any]:
+def _row(record: bytes, kind: str, place: int | None) -> dict[str, Any]:
     if kind == DISCLOSED:
         said = msgspec.msgpack.decode(record, type=Disclosure)
         by = "keeper" if said.handle is None else f"officer:{said.handle}"
         return {"time": said.time, "kind": kind, "by": by, "to": said.to, "number": None,
-                "index": index}  # fmt: skip
+                **shown(place)}  # fmt: skip
     one = _parse(record)
     return {"time": one.time, "kind": kind, "by": one.by, "to": None, "number": one.number,
-            "index": index}  # fmt: skip
+            **shown(place)}  # fmt: skip

@@ -239,6 +239,11 @@ class HoldOrders:
 
     # --- questions --------------------------------------------------------------------------------
 
+    @property
+    def first(self) -> int:
+        """Stored place of the first leaf of the log that is told of holds."""
+        return self._logs.first
+
     def is_logged(self, name: bytes) -> bool:
         """Whether the log shows an order; what is entered from then on comes after an anchor of
         it."""

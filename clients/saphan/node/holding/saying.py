@@ -22,6 +22,7 @@ from saphan_schemas.records import Event, Targeted
 
 from saphan.node.holding.orders import HoldOrders
 from saphan.node.rows.db import Database
+from saphan.node.rows.places import place_of
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
 
 PART: Final = 128
@@ -40,7 +41,7 @@ class _Target:
     hold: bytes
     bulletin: bytes
     digest: bytes
-    index: int
+    place: int
     sender: str
     recipient: str
 
@@ -83,9 +84,10 @@ class Saying:
         rows = self._db.rows(
             "SELECT h.bulletin, b.digest, e.idx, e.sender, e.recipient FROM held h"
             " JOIN bulletins b ON b.id = h.bulletin JOIN entries e ON e.bulletin = h.bulletin"
-            " AND e.event = 'submitted' WHERE h.hold = ?1 AND h.said = 0 AND NOT EXISTS"
-            " (SELECT 1 FROM hold_said s WHERE s.target = e.idx AND s.hold = ?1) LIMIT ?2",
-            (name, PART),
+            " AND e.event = 'submitted' AND e.idx >= ?3 WHERE h.hold = ?1 AND h.said = 0"
+            " AND NOT EXISTS (SELECT 1 FROM hold_said s WHERE s.target = e.idx AND s.hold = ?1)"
+            " LIMIT ?2",
+            (name, PART, self._orders.first),
         )
         if rows:
             self._say_held(name, [_Target(name, *row) for row in rows])
@@ -109,7 +111,7 @@ class Saying:
                 "INSERT OR IGNORE INTO hold_said VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
-                        one.index,
+                        one.place,
                         one.hold,
                         one.bulletin,
                         one.sender,
@@ -159,9 +161,9 @@ class Saying:
         said = [self._own(one, Event.RELEASED, name) for one, name, _ in standing]
         said += [self._asks(one, "release") for one, _, asked in standing if asked]
         with self._db.transaction() as tx:
-            numbers = dict.fromkeys(((one.index, one.hold) for one, _, _ in found), NOTHING)
+            numbers = dict.fromkeys(((one.place, one.hold) for one, _, _ in found), NOTHING)
             rows_of = self._queue(tx, said)[: len(standing)]
-            places = ((one.index, one.hold) for one, _, _ in standing)
+            places = ((one.place, one.hold) for one, _, _ in standing)
             numbers |= dict(zip(places, rows_of, strict=True))
             tx.executemany(
                 "UPDATE hold_said SET released = ? WHERE target = ? AND hold = ?",
@@ -178,7 +180,7 @@ class Saying:
         """
         released = self._db.rows("SELECT name FROM holds WHERE released IS NOT NULL")
         over = {name for (name,) in released} - self._found
-        after: int | None = -1
+        after: int | None = self._orders.first - 1
         while over and after is not None:
             after = self._find_some(over, after)
         self._found |= over
@@ -190,11 +192,13 @@ class Saying:
             " ORDER BY idx LIMIT ?",
             (self._agency, after, PART),
         )
+        first = self._orders.first
         said = [decode(Targeted, row[1], LIMITS.statement_bytes, "statement") for row in rows]
         found = [
-            (one.target, one.detail, one.bulletin, *corridor[0], SAID_BEFORE)
+            (target, one.detail, one.bulletin, *corridor[0], SAID_BEFORE)
             for one in said
-            if one.detail in over and (corridor := self._db.rows(_CORRIDOR, (one.target,)))
+            if one.detail in over
+            and (corridor := self._db.rows(_CORRIDOR, (target := first + one.target,)))
         ]
         with self._db.transaction() as tx:
             tx.executemany(
@@ -220,7 +224,7 @@ class Saying:
             recipient=self._agency,
             time=self._clock(),
             detail=order,
-            target=one.index,
+            target=place_of(one.place).index,
         )
 
     def _asks(self, one: _Target, code: str) -> Said:
@@ -246,14 +250,18 @@ class Saying:
     def _said(self, one: _Target, event: Event, order: bytes) -> Targeted | None:
         """This statement of ours, as the log shows it."""
         rows = self._db.rows(
-            "SELECT statement FROM entries WHERE bulletin = ? AND event = ? AND issuer = ?",
-            (one.bulletin, event.value, self._agency),
+            "SELECT statement FROM entries WHERE bulletin = ? AND event = ? AND issuer = ?"
+            " AND idx >= ?",
+            (one.bulletin, event.value, self._agency, self._orders.first),
         )
         said = (decode(Targeted, row[0], LIMITS.statement_bytes, "statement") for row in rows)
-        wanted = (one.index, order)
+        wanted = (place_of(one.place).index, order)
         return next((each for each in said if (each.target, each.detail) == wanted), None)
 
     def _is_destroyed(self, one: _Target) -> bool:
         """Whether the broker has nothing of this delivery to hold any more."""
-        query = "SELECT 1 FROM entries WHERE bulletin = ? AND event = 'destroyed' AND recipient = ?"
-        return self._db.row(query, (one.bulletin, one.recipient)) is not None
+        query = (
+            "SELECT 1 FROM entries WHERE bulletin = ? AND event = 'destroyed' AND recipient = ?"
+            " AND idx >= ?"
+        )
+        return self._db.row(query, (one.bulletin, one.recipient, self._orders.first)) is not None

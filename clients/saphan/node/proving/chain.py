@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from saphan_protocol.extension import Extension
+from saphan_protocol.pins import origin_number
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
+
+from saphan.node.rows.places import first_of, last_of
 
 Rows = Callable[[str, Sequence[object]], Sequence[Sequence[Any]]]
 """Runs a query on the node's store, gives all rows."""
@@ -20,9 +23,12 @@ Hashes = tuple[bytes, ...]
 PATH_BYTES: Final = 34 * LIMITS.proof_hashes + 8
 
 _STEPS: Final = (
-    "SELECT s.size, s.start, s.path, h.root FROM steps s"
-    " JOIN heads h ON h.origin = ? AND h.size = s.start"
-    " WHERE s.size > ? AND s.size <= ? ORDER BY s.size DESC"
+    "SELECT s.size - ?2, s.start - ?2, s.path, h.root FROM steps s"
+    " JOIN heads h ON h.origin = ?1 AND h.size = s.start - ?2"
+    " WHERE s.size > ?2 + ?3 AND s.size <= ?2 + ?4 ORDER BY s.size DESC"
+)
+_ABOVE: Final = (
+    "SELECT size - ?1, start - ?1 FROM steps WHERE size > ?1 + ?2 AND size <= ?3 ORDER BY size"
 )
 
 
@@ -45,6 +51,8 @@ class Chain:
     def __init__(self, rows: Rows, origin: str) -> None:
         self._rows = rows
         self._origin = origin
+        number = origin_number(origin)[1]
+        self._first, self._last = first_of(number), last_of(number)
         self._to: dict[tuple[int, int], Extension | None] = {}
         self._above: dict[int, dict[int, None]] = {}
         """Of a head, the later ones to which steps lead, rising."""
@@ -76,7 +84,7 @@ class Chain:
         """Whether kept steps lead from one head to a later one, without a gap."""
         if old not in self._above:
             reach, found = old, list[int]()
-            rows = self._rows("SELECT size, start FROM steps WHERE size > ? ORDER BY size", (old,))
+            rows = self._rows(_ABOVE, (self._first, old, self._last))
             for size, start in rows:
                 if start != reach:
                     break
@@ -93,7 +101,9 @@ class Chain:
         if root is None:
             return
         last = self._to[new, new] = Extension(new, new, root, root, ())
-        for size, start, path, start_root in self._rows(_STEPS, (self._origin, old, new)):
+        for size, start, path, start_root in self._rows(
+            _STEPS, (self._origin, self._first, old, new)
+        ):
             if size != last.old or start < old:
                 return
             try:

@@ -15,16 +15,18 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import HeadRef
 
-from saphan.node.logs import Logs, encoded_path
+from saphan.node.anchors import encoded_path
+from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
 
 _NEXT: Final = (
     "SELECT h.size, h.root, (SELECT min(n.size) FROM heads n WHERE n.origin = h.origin"
-    " AND n.size > h.size) AS beyond FROM heads h WHERE h.origin = ? AND h.size > ?"
+    " AND n.size > h.size) AS beyond FROM heads h WHERE h.origin = ?1 AND h.size > ?2"
     " AND beyond IS NOT NULL"
-    " AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.start = h.size)"
-    " AND (EXISTS (SELECT 1 FROM entries e WHERE e.head_size <= h.size)"
-    " OR EXISTS (SELECT 1 FROM anchors a WHERE a.head_size <= h.size)) ORDER BY h.size LIMIT 1"
+    " AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.start = h.size + ?3)"
+    " AND (EXISTS (SELECT 1 FROM entries e WHERE e.head_size <= h.size AND e.idx >= ?3)"
+    " OR EXISTS (SELECT 1 FROM anchors a WHERE a.head_size <= h.size AND a.idx >= ?3))"
+    " ORDER BY h.size LIMIT 1"
 )
 
 
@@ -41,7 +43,11 @@ class Gaps:
 
     def __init__(self, db: Database, logs: Logs) -> None:
         self._db = db
-        self._origin = logs.pins.evidence.origin
+        self._logs = logs
+
+    @property
+    def _origin(self) -> str:
+        return self._logs.pins.evidence.origin
 
     def after(self, size: int) -> Gap | None:
         """The first gap above this size under which anything rests.
@@ -49,7 +55,7 @@ class Gaps:
         Raises:
             OperatorError: the disk.
         """
-        row = self._db.row(_NEXT, (self._origin, size))
+        row = self._db.row(_NEXT, (self._origin, size, self._logs.first))
         if row is None:
             return None
         old, root, new = row
@@ -78,8 +84,8 @@ class Gaps:
         with self._db.transaction() as tx:
             tx.execute(
                 # A head may have been let go meanwhile: then another gap is there to be found.
-                "INSERT INTO steps SELECT ?1, ?2, ?3 WHERE 2 = (SELECT count(*) FROM heads"
-                " WHERE origin = ?4 AND size IN (?1, ?2)) ON CONFLICT (size)"
-                " DO UPDATE SET start = excluded.start, path = excluded.path",
-                (gap.new.size, gap.old.size, encoded_path(path), self._origin),
+                "INSERT INTO steps SELECT ?5 + ?1, ?5 + ?2, ?3 WHERE 2 ="
+                " (SELECT count(*) FROM heads WHERE origin = ?4 AND size IN (?1, ?2))"
+                " ON CONFLICT (size) DO UPDATE SET start = excluded.start, path = excluded.path",
+                (gap.new.size, gap.old.size, encoded_path(path), self._origin, self._logs.first),
             )

@@ -15,8 +15,9 @@ from typing import Final, Literal, NamedTuple
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import HOUR_MS, SECOND_MS
 
+from saphan.node.anchors import encoded_path
 from saphan.node.heads import KEPT_HEADS
-from saphan.node.logs import Logs, encoded_path
+from saphan.node.logs import Logs
 from saphan.node.proving.chain import Chain, stored_path
 from saphan.node.proving.proofs import LOOKED, WitnessedProofs
 from saphan.node.rows.db import Database
@@ -28,12 +29,12 @@ FEW: Final = 16
 
 _RESTING: Final = (
     "SELECT h.size, h.time, h.witnesses, (SELECT count(*) FROM (SELECT 1 FROM entries e"
-    " WHERE e.head_size = h.size LIMIT ?)),"
-    " EXISTS (SELECT 1 FROM anchors a WHERE a.head_size = h.size) FROM heads h"
-    " WHERE h.origin = ? AND h.size >= ? AND h.size < ? ORDER BY h.size"
+    " WHERE e.head_size = h.size AND e.idx >= ?1 LIMIT ?2)),"
+    " EXISTS (SELECT 1 FROM anchors a WHERE a.head_size = h.size AND a.idx >= ?1) FROM heads h"
+    " WHERE h.origin = ?3 AND h.size >= ?4 AND h.size < ?5 ORDER BY h.size"
 )
 _PROVEN: Final = (
-    "SELECT idx, sender, recipient, path FROM entries e WHERE head_size = ?"
+    "SELECT idx, sender, recipient, path FROM entries e WHERE head_size = ? AND idx >= ?"
     " AND NOT EXISTS (SELECT 1 FROM unproven u WHERE u.idx = e.idx)"
 )
 
@@ -54,7 +55,11 @@ class NotesKept:
     def __init__(self, db: Database, logs: Logs, proofs: WitnessedProofs) -> None:
         self._db = db
         self._proofs = proofs
-        self._origin = logs.pins.evidence.origin
+        self._logs = logs
+
+    @property
+    def _origin(self) -> str:
+        return self._logs.pins.evidence.origin
 
     def look(self) -> None:
         """Let go of heads that nothing rests under, once there are twice as many as are kept.
@@ -91,7 +96,7 @@ class NotesKept:
 
     def _resting(self, begin: int, end: int) -> list[_Kept]:
         """Kept heads by rising size, and what rests under each."""
-        values = (FEW, self._origin, begin, end)
+        values = (self._logs.first, FEW, self._origin, begin, end)
         return [
             _Kept(size, time * SECOND_MS // HOUR_MS, tuple(names.split()), entries, anchors)
             for size, time, names, entries, anchors in self._db.rows(_RESTING, values)
@@ -100,17 +105,17 @@ class NotesKept:
     def _gather(self, begin: int, end: int) -> None:
         """Move few entries that rest alone to the hour's last head that their policy takes."""
         resting = self._resting(begin, end)
-        chain = Chain(self._db.rows, self._origin)
+        chain, first = Chain(self._db.rows, self._origin), self._logs.first
         moved: list[tuple[int, bytes, int]] = []
         for one in resting:
             if not 0 < one.entries < FEW:
                 continue
             later = [two for two in resting if two.hour == one.hour and two.size > one.size]
-            for index, sender, recipient, path in self._db.rows(_PROVEN, (one.size,)):
+            for index, sender, recipient, path in self._db.rows(_PROVEN, (one.size, first)):
                 to = self._last((sender, recipient), later)
                 if to is None:
                     continue
-                found = _moved(chain, index, path, one.size, to)
+                found = _moved(chain, index - first, path, one.size, to)
                 if found is not None:
                     moved.append((to, found, index))
         if moved:
@@ -121,15 +126,16 @@ class NotesKept:
         """Move anchors to the next head that stays for its entries' sake, or to the first of the
         newest: they bound no time of their own, and come every hour."""
         stay = [one.size for one in self._resting(begin, end) if one.entries] + [end]
-        chain = Chain(self._db.rows, self._origin)
+        chain, first = Chain(self._db.rows, self._origin), self._logs.first
         rows = self._db.rows(
-            "SELECT idx, head_size, path FROM anchors WHERE head_size >= ? AND head_size < ?",
-            (begin, end),
+            "SELECT idx, head_size, path FROM anchors WHERE head_size >= ? AND head_size < ?"
+            " AND idx >= ?",
+            (begin, end, first),
         )
         moved: list[tuple[int, bytes, int]] = []
         for index, at, path in rows:
             to = next(size for size in stay if size >= at)
-            found = None if to == at else _moved(chain, index, path, at, to)
+            found = None if to == at else _moved(chain, index - first, path, at, to)
             if found is not None:
                 moved.append((to, found, index))
         if moved:
@@ -154,10 +160,11 @@ class NotesKept:
             if found is not None:
                 steps[size] = start, encoded_path(found.path)
         with self._db.transaction() as tx:
-            tx.execute("DELETE FROM steps WHERE size >= ? AND size <= ?", (begin, end))
+            log = self._logs.first
+            tx.execute("DELETE FROM steps WHERE size >= ? AND size <= ?", (log + begin, log + end))
             tx.executemany(
                 "INSERT INTO steps VALUES (?, ?, ?)",
-                [(size, start, path) for size, (start, path) in steps.items()],
+                [(log + size, log + start, path) for size, (start, path) in steps.items()],
             )
             tx.executemany(
                 "DELETE FROM heads WHERE origin = ? AND size = ?",

@@ -28,7 +28,8 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.records import HeadRef
 
-from saphan.node.logs import Logs, encoded_path
+from saphan.node.anchors import encoded_path
+from saphan.node.logs import Logs
 from saphan.node.proving.chain import Chain, stored_path
 from saphan.node.proving.stored_leaf import stored_leaf
 from saphan.node.proving.witness_policy import policy, witnessed
@@ -49,12 +50,12 @@ _WITNESSED: Final = (  # by its index: a note of some KB stands before the witne
     " WHERE origin = ? AND witnesses != ''"
 )
 _NEAR: Final = (
-    "SELECT u.idx, e.sender, e.recipient, e.head_size, e.path FROM unproven u"
-    " JOIN entries e ON e.idx = u.idx WHERE u.far = 0 AND u.idx >= ? AND u.idx < ?"
-    " ORDER BY u.idx LIMIT ?"
+    "SELECT u.idx - ?1, e.sender, e.recipient, e.head_size, e.path FROM unproven u"
+    " JOIN entries e ON e.idx = u.idx WHERE u.far = 0 AND u.idx >= ?1 + ?2 AND u.idx < ?1 + ?3"
+    " ORDER BY u.idx LIMIT ?4"
 )
 _FAR: Final = (
-    "SELECT u.idx, e.sender, e.recipient, e.event, e.entry, e.salt, e.statement, b.header"
+    "SELECT u.idx - ?, e.sender, e.recipient, e.event, e.entry, e.salt, e.statement, b.header"
     " FROM unproven u JOIN entries e ON e.idx = u.idx LEFT JOIN bulletins b ON b.id = e.bulletin"
     " WHERE u.far = 1 AND u.idx >= ? AND (e.sender, e.recipient) IN (VALUES {})"
     " ORDER BY u.idx LIMIT ?"
@@ -85,11 +86,20 @@ class WitnessedProofs:
         self._agency = agency
         self._db = db
         self._logs = logs
-        self._origin = logs.pins.evidence.origin
         self._lock = threading.Lock()
         self._far_from = 0
         self._settled: dict[Pair, int] = {}
         """Index below which nothing of a corridor is left to move."""
+
+    @property
+    def _origin(self) -> str:
+        return self._logs.pins.evidence.origin
+
+    def begin_anew(self) -> None:
+        """The log has a successor: what is not witnessed in the old one never will be."""
+        with self._lock:
+            self._far_from = 0
+            self._settled = {}
 
     def takes(self, pair: Pair, names: Iterable[str]) -> bool:
         """Whether these witnesses make a proof of that corridor a witnessed one, shown by us."""
@@ -132,7 +142,8 @@ class WitnessedProofs:
         here = 0 if self._logs.after is None else self._logs.after + 1
         start = min(self._settled.get(pair, 0) for pair in taken)
         stop = max(sizes[-1] for sizes in taken.values())
-        while rows := self._db.rows(_NEAR, (start, stop, AT_ONCE)):
+        first = self._logs.first
+        while rows := self._db.rows(_NEAR, (first, start, stop, AT_ONCE)):
             moved += self._move(rows, taken, chain)
             start = rows[-1][0] + 1
         self._settled |= {pair: min(sizes[-1], here) for pair, sizes in taken.items()}
@@ -185,9 +196,15 @@ class WitnessedProofs:
         if not (done or far):
             return
         with self._db.transaction() as tx:
-            tx.executemany("UPDATE entries SET head_size = ?, path = ? WHERE idx = ?", paths)
-            tx.executemany("DELETE FROM unproven WHERE idx = ?", done)
-            tx.executemany("UPDATE unproven SET far = 1 WHERE idx = ?", far)
+            log = self._logs.first
+            tx.executemany(
+                "UPDATE entries SET head_size = ?, path = ? WHERE idx = ?",
+                [(size, path, log + index) for size, path, index in paths],
+            )
+            tx.executemany("DELETE FROM unproven WHERE idx = ?", [(log + at,) for (at,) in done])
+            tx.executemany(
+                "UPDATE unproven SET far = 1 WHERE idx = ?", [(log + at,) for (at,) in far]
+            )
             if left:
                 # Late witnesses: notes that were kept for these entries may go after all.
                 tx.execute("UPDATE facts SET value = min(value, ?) WHERE name = ?", (left, LOOKED))
@@ -201,7 +218,8 @@ class WitnessedProofs:
             OperatorError: the disk.
         """
         with self._lock:
-            if self._db.row("SELECT 1 FROM unproven WHERE far = 1 LIMIT 1") is None:
+            far = "SELECT 1 FROM unproven WHERE far = 1 AND idx >= ? LIMIT 1"
+            if self._db.row(far, (self._logs.first,)) is None:
                 return None
             heads = {one.ref.size: one.ref for one in self.candidates()}
             newest = {pair: heads.get(sizes[-1]) for pair, sizes in self._taken().items()}
@@ -214,7 +232,8 @@ class WitnessedProofs:
         """Of one head at a time: the newest that the corridor of the first of them takes."""
         query = _FAR.format(",".join(["(?, ?)"] * len(newest)))
         names = [name for pair in newest for name in pair]
-        while rows := self._db.rows(query, (self._far_from, *names, LIMITS.proof_items)):
+        log = self._logs.first
+        while rows := self._db.rows(query, (log, log + self._far_from, *names, LIMITS.proof_items)):
             head: HeadRef | None = None
             leaves: dict[int, bytes] = {}
             for index, sender, recipient, *shown in rows:

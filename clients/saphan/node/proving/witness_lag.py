@@ -19,6 +19,7 @@ from saphan.node.alarms import Alarms
 from saphan.node.logs import Logs
 from saphan.node.proving.witness_policy import counted
 from saphan.node.rows.db import Database
+from saphan.node.rows.places import place_of
 
 BEHIND: Final = "witness_behind"
 LOOK_S: Final = MINUTE_MS / 1000
@@ -28,7 +29,7 @@ CORRIDORS: Final = 64
 
 _OVERDUE: Final = (
     "SELECT e.sender, e.recipient, min(e.idx), min(e.time) FROM unproven u"
-    " JOIN entries e ON e.idx = u.idx WHERE u.far = 0 AND u.idx <= ?"
+    " JOIN entries e ON e.idx = u.idx WHERE u.far = 0 AND u.idx BETWEEN ? AND ?"
     " GROUP BY e.sender, e.recipient LIMIT ?"
 )
 
@@ -76,7 +77,9 @@ class WitnessLag:
         """
         if not self._is_open():
             return  # what witnesses have done meanwhile is not known; that is an alarm of its own
-        row = self._db.row("SELECT max(idx) FROM unproven WHERE far = 0")
+        row = self._db.row(
+            "SELECT max(idx) FROM unproven WHERE far = 0 AND idx >= ?", (self._logs.first,)
+        )
         self._waited.append(-1 if row is None or row[0] is None else row[0])
         overdue = self._overdue() if len(self._waited) > LOOKS else []
         if overdue:
@@ -105,8 +108,8 @@ class WitnessLag:
         )
 
     def _overdue(self) -> list[tuple[str, str, int, int]]:
-        rows = self._db.rows(_OVERDUE, (self._waited[0], CORRIDORS))
-        return [(row[0], row[1], row[2], row[3]) for row in rows]
+        rows = self._db.rows(_OVERDUE, (self._logs.first, self._waited[0], CORRIDORS))
+        return [(row[0], row[1], place_of(row[2]).index, row[3]) for row in rows]
 
     def _missing(self, pair: tuple[str, str], index: int) -> set[str]:
         """Whose lines would count, and are on no kept head that covers the entry."""

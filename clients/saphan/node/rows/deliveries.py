@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from saphan_protocol.delivery import State, Step, begin, step
+from saphan_protocol.delivery import TERMINAL, State, Step, begin, step
 
 from saphan.node.rows.db import Database
+from saphan.node.rows.delivered_before import caught_up, standing_in
 
 QUEUED: Final = "queued"
 """Not yet in the log: only the sender's node knows of the delivery."""
@@ -22,7 +23,12 @@ MAX_ATTEMPTS: Final = 8
 
 @dataclass(slots=True)
 class Delivery:
-    """One delivery; `state` is a `delivery.State`, or QUEUED or REFUSED at the sender."""
+    """One delivery; `state` is a `delivery.State`, or QUEUED or REFUSED at the sender.
+
+    Args:
+        kept: (state, code, changed) as they are shown, of an outcome in a log that was lost, until
+            the present one has caught up.
+    """
 
     sender: str
     state: str
@@ -32,6 +38,14 @@ class Delivery:
     mailbox_key: bytes | None = None
     stanza: bytes | None = None
     touched: bool = False
+    kept: tuple[str, str | None, int] | None = None
+
+    @property
+    def shown(self) -> tuple[str, str | None, int]:
+        """(state, code, changed) as people are shown them."""
+        if self.kept is None or caught_up(self.kept[0], self.state):
+            return self.state, self.code, self.changed
+        return self.kept
 
     @property
     def logged(self) -> bool:
@@ -54,9 +68,13 @@ class Delivery:
 
 
 class Deliveries:
-    """The deliveries of some bulletins, by (bulletin id, recipient)."""
+    """The deliveries of some bulletins, by (bulletin id, recipient).
 
-    def __init__(self, db: Database, bulletins: Iterable[bytes]) -> None:
+    Args:
+        first: stored place of the present log's first leaf.
+    """
+
+    def __init__(self, db: Database, bulletins: Iterable[bytes], first: int = 0) -> None:
         self._rows: dict[tuple[bytes, str], Delivery] = {}
         wanted = list(set(bulletins))
         for at in range(0, len(wanted), 256):
@@ -68,6 +86,21 @@ class Deliveries:
                 part,
             ):
                 self._rows[row[0], row[1]] = Delivery(*row[2:])
+        if first:
+            self._look_back(db, first)
+
+    def _look_back(self, db: Database, first: int) -> None:
+        """What has its outcome in a log that was lost stands in this one where it says."""
+        over = [name for name, one in self._rows.items() if one.state in TERMINAL]
+        standing = standing_in(db, list({bulletin for bulletin, _ in over}), first)
+        for name in over:
+            one, now = self._rows[name], standing.get(name)
+            if now is not None and now.state == one.state:
+                continue
+            one.kept = one.state, one.code, one.changed
+            one.state, one.code = QUEUED, None
+            if now is not None:
+                one.state, one.changed, one.code = now.state.value, now.changed, now.code
 
     def get(self, bulletin: bytes, recipient: str) -> Delivery | None:
         """The delivery, None if this node knows nothing of it."""
@@ -89,8 +122,8 @@ class Deliveries:
             " attempts = max(deliveries.attempts, excluded.attempts),"
             " mailbox_key = excluded.mailbox_key, stanza = excluded.stanza",
             [
-                (*key, d.sender, d.state, d.changed, d.code, d.attempts, d.mailbox_key, d.stanza)
+                (*key, d.sender, shown[0], shown[2], shown[1], d.attempts, d.mailbox_key, d.stanza)
                 for key, d in self._rows.items()
-                if d.touched
+                if d.touched and (shown := d.shown)
             ],
         )

@@ -10,7 +10,8 @@ own log. `corridors` and the fact `after` are of the present log alone, by plain
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from saphan_protocol.pins import origin_number
 from saphan_schemas.directory_records import LogPin
@@ -22,7 +23,8 @@ MOST_LOGS: Final = 1 << (63 - INDEX_BITS)
 """SQLite's integers have 63 bits beside the sign."""
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """An index of the log with this number, from 1."""
 
     log: int
@@ -49,10 +51,38 @@ def first_of(number: int) -> int:
     return (number - 1) << INDEX_BITS
 
 
+def last_of(number: int) -> int:
+    """The stored place after which those of the next log begin."""
+    return first_of(number) + ((1 << INDEX_BITS) - 1)
+
+
 def log_number(pin: LogPin) -> int:
     """The number with which a log's origin ends."""
     return origin_number(pin.origin)[1]
 
 
+def lasting_origin(pin: LogPin) -> str:
+    """The origin of every log of one succession, but for its number."""
+    return origin_number(pin.origin)[0] + "/"
+
+
+def shown(stored: int | None) -> dict[str, int | None]:
+    """A place as it is shown: `index`, and the number of its `log`; None: there is none yet."""
+    if stored is None:
+        return {"log": None, "index": None}
+    place = place_of(stored)
+    return {"log": place.log, "index": place.index}
+
+
+SUCCESSIONS: Final = """
+-- Logs of this broker that were lost, by the number of the one that follows: the origins from there
+-- on, the head of the old evidence log that the successor names, the signed step that proves it.
+-- `adopted`: ms UTC. Places of the successors' entries: `rows/places.py`.
+CREATE TABLE successions (
+    number INTEGER PRIMARY KEY, evidence TEXT NOT NULL, directory TEXT NOT NULL,
+    old TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, step BLOB NOT NULL,
+    adopted INTEGER NOT NULL);
+"""
+"""What the store's format 7 adds."""
 ORIGIN_OF: Final = f"?1 || ((e.idx >> {INDEX_BITS}) + 1)"
 """SQL: origin of an entry's log; ?1 is the lasting origin with its slash."""

@@ -11,6 +11,7 @@ from saphan_schemas.records import Event
 
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
+from saphan.node.rows.places import shown
 
 Json = dict[str, Any]
 StandsAs = Literal[
@@ -29,8 +30,8 @@ class Stands:
 
     Args:
         delivery: state of its delivery.
-        asked: the log's time of the recall, until: end of the time to answer it, ms UTC; index: of
-            its entry.
+        asked: the log's time of the recall, until: end of the time to answer it, ms UTC; index:
+            stored place of its entry.
         code: why it declined, or why the broker refused the recall.
         answered, erased: the log's times of what its node has signed, ms UTC; late: after `until`.
         erased_code: why its node has erased it.
@@ -55,7 +56,7 @@ class Stands:
             "state": self.state,
             "delivery": self.delivery,
             "asked": self.asked,
-            "index": self.index,
+            **shown(self.index),
             "until": self.until,
             "answered": self.answered,
             "code": self.code,

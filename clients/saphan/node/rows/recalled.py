@@ -12,6 +12,7 @@ from saphan_schemas.records import Event
 
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
+from saphan.node.rows.places import shown
 
 STOPPED: Final = "stopped"
 """Answer of what was recalled before it was delivered: none is owed."""
@@ -28,6 +29,7 @@ class RecalledHere:
     """A received bulletin that its sender has taken back.
 
     Args:
+        index: stored place of the recall's entry.
         time: of the recall's entry, ms UTC; code: why, in the sender's word.
         stopped: it was recalled before its delivery.
         answer: `OBEYED`, `DECLINED` (`reason`: why) or `STOPPED`; None while one is owed.
@@ -48,7 +50,7 @@ class RecalledHere:
         """As the local API has it."""
         return {
             "id": self.bulletin.hex(),
-            "index": self.index,
+            **shown(self.index),
             "time": self.time,
             "until": None if self.stopped else self.time + LIMITS.recall_answer_ms,
             "code": self.code,
@@ -88,7 +90,7 @@ def listed(db: Database, after: int, limit: int) -> list[RecalledHere]:
     """All recalls of received bulletins, in the log's order.
 
     Args:
-        after: index of the entry after which they stand.
+        after: stored place of the entry after which they stand.
     """
     rows = db.rows(f"{_COLUMNS} WHERE idx > ? ORDER BY idx LIMIT ?", (after, limit))
     return [_parse(row) for row in rows]
@@ -148,14 +150,18 @@ def keep_order(tx: sqlite3.Connection, bulletin: bytes, code: str, caller: str, 
         " ON CONFLICT DO NOTHING",
         (bulletin, code, caller, now),
     )
-    # What was sent already without an answer shows in the log, and is recalled there.
+    # What was sent already without an answer shows in the log, and is recalled there; so is what a
+    # lost log had, and the next one has not yet: somebody may hold it.
     tx.execute(
-        "UPDATE consignments SET state = 'over' WHERE bulletin = ? AND state = 'waiting'",
-        (bulletin,),
+        "UPDATE consignments SET state = 'over' WHERE bulletin = ?1 AND state = 'waiting'"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries d JOIN entries e ON e.bulletin = d.bulletin"
+        " AND e.recipient = d.recipient WHERE d.bulletin = ?1 AND d.state = ?2)",
+        (bulletin, QUEUED),
     )
     tx.execute(
-        "UPDATE deliveries SET state = ?, code = 'recalled', changed = ?"
-        " WHERE bulletin = ? AND state = ?",
+        "UPDATE deliveries AS d SET state = ?, code = 'recalled', changed = ?"
+        " WHERE bulletin = ? AND state = ? AND NOT EXISTS (SELECT 1 FROM entries e"
+        " WHERE e.bulletin = d.bulletin AND e.recipient = d.recipient)",
         (REFUSED, now, bulletin, QUEUED),
     )
 

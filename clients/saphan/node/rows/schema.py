@@ -1,10 +1,12 @@
-"""Tables of the node's store. Times are ms UTC, `idx` an index in the evidence log."""
+"""Tables of the node's store. Times are ms UTC, `idx` a place in the evidence logs (`places`)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 6
+from saphan.node.rows.places import SUCCESSIONS
+
+FORMAT: Final = 7
 """Format of the stored data; a newer one is refused, never guessed at."""
 
 APPLICATION_ID: Final = 0x5A504E44
@@ -237,7 +239,6 @@ END;
 CREATE TABLE schemas (digest BLOB PRIMARY KEY, bundle BLOB NOT NULL);
 """,
     6: """
--- N1
 -- How long each bulletin is kept here, by its place. `day`: erased at its first instant, `rule`:
 -- why then (a code of `erased`); the nearest of `retain` (its header's day), `near` (what happened
 -- to it asks for that) and `planned` (by the rules, once they are armed). `review`: when a person
@@ -286,7 +287,6 @@ CREATE TABLE retention_decisions (
     decision TEXT NOT NULL, until INTEGER, reason BLOB);
 CREATE INDEX retention_decisions_of ON retention_decisions (seq);
 
--- R
 -- Our own bulletins that somebody here has taken back: the statements follow, one for each delivery
 -- that the log shows. `open`: 0 when every one of them has an end.
 CREATE TABLE recall_orders (
@@ -307,7 +307,6 @@ CREATE TABLE suppressed (
     token BLOB PRIMARY KEY, kind INTEGER NOT NULL, time INTEGER NOT NULL, until INTEGER NOT NULL)
     WITHOUT ROWID;
 
--- H
 -- This agency's hold orders, by the commitment of their directory leaf. `hold`: the hold that each
 -- begins (its own name), renews or releases. `terms`, `salt`: NULL where the log alone has shown
 -- it; then nothing is destroyed until somebody brings them. `taken`: ms UTC.
@@ -344,7 +343,6 @@ CREATE INDEX hold_said_of ON hold_said (hold) WHERE released IS NULL;
 CREATE INDEX hold_said_bulletin ON hold_said (bulletin, hold);
 CREATE INDEX entries_hold_asked ON entries (idx) WHERE event = 'hold_asked';
 
--- S
 -- References of bulletins here, as keyed hashes, by place; `kind`: place in `references.KINDS`. And
 -- those that are not in it yet: their content key has come, or an older release kept them.
 CREATE TABLE subjects (
@@ -391,6 +389,7 @@ AND NOT EXISTS (SELECT 1 FROM desk_copies WHERE erasure = OLD.erasure) BEGIN
     DELETE FROM desk_erasures WHERE id = OLD.erasure;
 END;
 """,
+    7: SUCCESSIONS,
 }
 """What each format adds to the one before; a store of an older release is brought up in order."""
 

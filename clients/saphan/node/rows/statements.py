@@ -155,18 +155,26 @@ def mark_refused(tx: sqlite3.Connection, row: int, code: str) -> None:
 
 _COLUMNS: Final = (
     "SELECT id, event, sender, recipient, body, item, root, salt FROM statements"
-    " WHERE state = 'waiting'"
+    " WHERE state = 'waiting' AND (?1 = 0 OR EXISTS (SELECT 1 FROM entries e"
+    " WHERE e.bulletin = statements.bulletin AND e.idx >= ?1 AND (statements.sender ="
+    " statements.recipient OR (e.sender = statements.sender"
+    " AND e.recipient = statements.recipient))))"
 )
+"""A successor takes no word about a bulletin that it does not have: it waits (bytes.md)."""
 
 
-def next_statements(db: Database, look: Look) -> Portion[StatementItem]:
-    """Waiting statements to send; all are of one class."""
+def next_statements(db: Database, look: Look, first: int = 0) -> Portion[StatementItem]:
+    """Waiting statements to send; all are of one class.
+
+    Args:
+        first: stored place of the present log's first leaf.
+    """
     if look.again:
         part = look.again[: LIMITS.frame_items]
         marks = ",".join("?" * len(part))
-        rows = db.rows(f"{_COLUMNS} AND id IN ({marks}) ORDER BY id", part)
+        rows = db.rows(f"{_COLUMNS} AND id IN ({marks}) ORDER BY id", (first, *part))
     else:
-        above = (look.after[0], LIMITS.frame_items)
+        above = (first, look.after[0], LIMITS.frame_items)
         rows = db.rows(f"{_COLUMNS} AND id > ? ORDER BY id LIMIT ?", above)
     items: list[StatementItem] = []
     refs, size = set(), 0

@@ -22,6 +22,7 @@ from saphan.header_json import header_json
 from saphan.node.exports.copies import DeskCopies
 from saphan.node.exports.exporting import Exporting
 from saphan.node.rows.db import Database, Row
+from saphan.node.rows.places import shown
 from saphan.node.subjects.index import SubjectIndex
 from saphan.subjects.references import CERTAIN, KINDS, NAME_LIKE, Reference, asked_references
 
@@ -155,9 +156,9 @@ class SubjectReport:
             " WHERE bulletin = ? ORDER BY idx",
             (bulletin,),
         )
-        names = ("index", "time", "event", "issuer", "recipient", "code")
+        names = ("time", "event", "issuer", "recipient", "code")
         return [
-            dict(zip(names, row, strict=True))
+            shown(row[0]) | dict(zip(names, row[1:], strict=True))
             for row in rows
             if row[2] in _SAID and row[3] != self.agency
         ]

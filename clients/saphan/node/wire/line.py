@@ -45,6 +45,8 @@ CONTRADICTIONS: Final = frozenset(
         "already_decided",
         "already_read",
         "witness_ahead",
+        "successor_behind",
+        "successor_differs",
     }
 )
 """The log contradicts itself or its signer: the node stops trusting it, and keeps what it has."""

@@ -116,6 +116,12 @@ class Pumps:
         self._wake["bulletins"].set()
         self._look["bulletins"] = True
 
+    def send_statements(self, rows: list[int]) -> None:
+        """Statements that wait once more, or whose bulletin the log has at last."""
+        if rows:
+            self._again["statements"] += rows
+            self.wake("statements")
+
     def offer(self, kind: Kind, portion: Portion[Any]) -> None:
         """What has just been stored: sent as it is if its rows are next, else looked for."""
         self._offered[kind].append(portion)
@@ -226,7 +232,8 @@ class Pumps:
         if kind == "bulletins":
             portion = await self._engine.in_reading(lambda: next_portion(db, look))
         else:
-            portion = await self._engine.in_reading(lambda: next_statements(db, look))
+            first = self._engine.logs.first
+            portion = await self._engine.in_reading(lambda: next_statements(db, look, first))
         self._look[kind] |= portion.more
         return portion
 

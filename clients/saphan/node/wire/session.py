@@ -36,6 +36,7 @@ from saphan_schemas.frames import (
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import Proofs
 from saphan_schemas.schema_frames import SchemaBundle
+from saphan_schemas.succession_frames import AskReport
 
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine, told
@@ -44,7 +45,10 @@ from saphan.node.files.blobs import BlobFiles
 from saphan.node.heads import contradicted
 from saphan.node.login import (
     ShownOtherwise,
+    asked_succession,
+    challenged,
     closed,
+    follows,
     log_in,
     receive_frame,
     skewed,
@@ -52,9 +56,12 @@ from saphan.node.login import (
 )
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
+from saphan.node.rows.places import log_number
 from saphan.node.seen_heads import SeenHeads
 from saphan.node.split import DOUBT, Doubt, settled
 from saphan.node.splits import Splits
+from saphan.node.succession.adopting import Adopting
+from saphan.node.succession.reporting import send_report
 from saphan.node.together import until_first_error
 from saphan.node.wire.asking import Asking
 from saphan.node.wire.comparing import Comparing
@@ -85,6 +92,7 @@ class Parts:
     seen: SeenHeads
     alarms: Alarms
     events: Events
+    adopting: Adopting
     clock: Callable[[], int]
 
 
@@ -141,7 +149,11 @@ class Session:
         engine, parts = self._engine, self._parts
         # In the frames' thread: a frame of the session before may still be on its way to disk.
         logs = await engine.in_frames(lambda: engine.logs)
-        challenge = await log_in(self._ws, engine.agency, engine.key, logs, parts.clock())
+        challenge = await challenged(self._ws)
+        if follows(challenge, logs.pins):
+            found = await asked_succession(self._ws)
+            await engine.in_frames(partial(parts.adopting.adopt, found.steps))
+        await log_in(self._ws, challenge, engine.agency, engine.key, logs, parts.clock())
         self._check_clock(challenge.clock)
         if not parts.restored.listening:
             # Nothing waits for the welcome: on a long line it is a second later.
@@ -230,7 +242,11 @@ class Session:
     async def _welcomed(self) -> Welcome:
         """The broker's welcome; one that lets nobody in may show two histories all the same."""
         try:
-            return await welcomed(self._ws)
+            welcome = await welcomed(self._ws)
+            while isinstance(welcome, AskReport):
+                await send_report(self._engine, self._parts.witness, welcome.start, self._send)
+                welcome = await welcomed(self._ws)
+            return welcome
         except ShownOtherwise as error:
             logs = self._engine.logs
             known = (logs.directory_heads, logs.evidence_heads)
@@ -337,11 +353,12 @@ class Session:
             self._comparing.wake()
         if effects.lacking or effects.damaged:
             self._fetching.wake()
+        self.pumps.send_statements(effects.said_again)
         await self._fetch_stanzas(effects.ask_again)
         if effects.consign_anew:
             await engine.in_sealing(partial(engine.consign_anew, effects.consign_anew))
             self.pumps.wake("bulletins")
-        self._parts.events.publish(told(effects))
+        self._parts.events.publish(told(effects, log_number(engine.logs.pins.evidence)))
         return effects.check.head
 
     async def _save_bytes(self) -> None:

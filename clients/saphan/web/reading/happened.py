@@ -12,6 +12,7 @@ from saphan_schemas.messages import has_text, text
 from saphan.pages import saying
 from saphan.pages.svg import write_svg
 from saphan.pages.timeline import Mark, Moment, timeline
+from saphan.place_words import place_words
 
 Json = dict[str, Any]
 BAD = frozenset({"rejected", "refused", "expired"})
@@ -98,7 +99,7 @@ def reason(event: str, code: str | None, lang: str) -> str:
 def _happened(one: Json, lang: str) -> Happened:
     event = one["event"]
     proven = one.get("proof", "witnessed") == "witnessed" and bool(one["witnesses"])
-    entry = text("page.reading.timeline.entry", lang, index=one["index"])
+    entry = text("page.reading.timeline.entry", lang, index=place_words(one))
     how = "page.reading.timeline.witnessed" if proven else "page.reading.timeline.logged"
     return Happened(
         index=one["index"],
