@@ -1,0 +1,87 @@
+"""A round is judged by what an auditor would get: exported logs and record packs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from saphan.office import Office
+from saphan_protocol.pins import parse_pins
+from support.oracle import Exported, Fault, judge
+
+from chaos.load import Load
+from chaos.schedule import AGENCIES
+from chaos.world import World
+
+REFUSED = "refused"
+
+
+async def judged(world: World, load: Load) -> list[str]:
+    """Everything that is not as promised; the broker and the nodes run, and all has settled."""
+    out = world.place / "judged"
+    out.mkdir()
+    refused = _promise(world, load)
+    packs: list[Path] = [out / "broker.pack"]
+    await _run(world, [*world.broker_program("log", "export", keys=False), "--out", out / "log"])
+    await _run(world, [*world.broker_program("records", "export"), "--out", packs[0]])
+    for name in AGENCIES:
+        packs.append(out / f"{name}.pack")
+        words = [sys.executable, "-m", "saphan", "records", "export"]
+        await _run(world, [*words, "--dir", world.place / name, "--out", packs[-1]])
+    pins = parse_pins(Office(world.place / AGENCIES[0]).pins_file.read_bytes())
+    exported = Exported(pins, [out / "log"], packs)
+    ledger = world.place / "ledger.jsonl"
+    found = await asyncio.to_thread(judge, [ledger], exported)
+    return [
+        *load.wrong,
+        *(str(one) for one in found if one.fault is not Fault.MISSING or one.about not in refused),
+        *await _checked(world),
+    ]
+
+
+def _promise(world: World, load: Load) -> set[str]:
+    """Write what was promised; gives the deliveries whose sender was told that they are refused.
+
+    A node whose clock was far ahead has taken a bulletin that the broker then refused: its sender
+    knows, and no log has it. Where no clock was wrong, that is a finding as any other.
+    """
+    told_refused = set()
+    for desk_agency in ("kh.gpo", "vn.vks"):
+        world.ledger.watches(desk_agency, "dao")
+    for name in AGENCIES:
+        world.ledger.watches(name, "system")
+    for one in load.pushed:
+        world.ledger.acknowledged(one.id, one.sender, one.to)
+        for to, (state, _) in one.outcomes.items():
+            if state == REFUSED and world.clocks_were_wrong:
+                told_refused.add(f"{one.id} to {to}")
+    for shown in load.shown:
+        world.ledger.shown(shown.reader, "system", shown.bulletin)
+    return told_refused
+
+
+async def _checked(world: World) -> list[str]:
+    """What the broker's own program finds in its store."""
+    code, said = await _ended([*world.broker_program("fsck")], world)
+    return [] if code == 0 else [f"saphan-broker fsck ends with {code}: {said[-400:]}"]
+
+
+async def _run(world: World, words: Sequence[str | Path]) -> None:
+    code, said = await _ended(words, world)
+    if code != 0:
+        raise RuntimeError(f"{words[2:5]} has ended with {code}: {said[-800:]}")
+
+
+async def _ended(words: Sequence[str | Path], world: World) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *map(str, words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=world.parties["broker"].clock.environment(),
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode(errors="replace")
