@@ -45,6 +45,7 @@ from saphan_broker.sessions.tokens import Tokens, digest
 from saphan_broker.state import State
 from saphan_broker.store.base import Log, Store
 from saphan_broker.store_care import StoreCare
+from saphan_broker.succession_chain import read_chain
 from saphan_broker.witnessed import WitnessedTime
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ async def open_broker(
         signers[log] = await asyncio.to_thread(Signer.open, keys, log, one)
     day_keys = await asyncio.to_thread(DayKeys.open, keys)
     armed = await asyncio.to_thread(Armed.open, keys)
-    choice = store.named(pins.name)
+    choice = store.of(pins)
 
     objects = (
         await asyncio.to_thread(open_objects, data, choice)
@@ -328,6 +329,7 @@ async def open_broker(
     state = State(
         opened, reopen, pins, day_keys, signers, blobs=blobs, objects=objects, clock=clock
     )
+    state.chain = await asyncio.to_thread(read_chain, keys)
     return Broker(state, armed) if joining is None else Broker(state, armed, joining.role)
 
 

@@ -118,6 +118,20 @@ def load_log_keys(keys: Path, log: Log) -> LogKeys:
         raise private_files.malformed(path, error.message) from None
 
 
+def rename_log_keys(keys: Path, log: Log, origin: str) -> LogKeys:
+    """Give a log's keys the origin of the log that follows it; durable when it returns.
+
+    Raises:
+        OperatorError: `key_file_*`.
+    """
+    path = key_path(keys, log)
+    load_log_keys(keys, log)  # what cannot be read is not written over
+    found = msgspec.json.decode(private_files.read(path), type=_KeyFile)
+    text = _KeyFile(FORMAT, origin, found.ed25519, found.mldsa44)
+    private_files.replace(path, msgspec.json.encode(text) + b"\n", scrub=True)
+    return load_log_keys(keys, log)
+
+
 def make_pins(name: str, directory: LogKeys, evidence: LogKeys) -> Pins:
     """What agencies pin of a broker."""
     return Pins(name=name, directory=directory.pin, evidence=evidence.pin)

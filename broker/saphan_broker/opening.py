@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from saphan_protocol.pins import Pins, origin_number
 from saphan_schemas.errors import OperatorError
 
 from saphan_broker.objects.place import check_objects, objects_from
@@ -62,8 +63,16 @@ class StoreChoice:
         """Whether several processes may serve from it."""
         return self.redis is not None
 
+    def of(self, pins: Pins) -> StoreChoice:
+        """The same for the broker of these pins: its keys in the server are named after it.
+
+        A log that follows a lost one has keys of its own, `NAME#NUMBER`: the lost one's stay.
+        """
+        number = origin_number(pins.evidence.origin)[1]
+        return self.named(pins.name if number == 1 else f"{pins.name}#{number}")
+
     def named(self, name: str) -> StoreChoice:
-        """The same for the broker of this name: its keys in the server are named after it."""
+        """The same for a broker whose keys in the server have this name."""
         if self.redis is None:
             return self
         return replace(self, redis=msgspec.structs.replace(self.redis, name=name))

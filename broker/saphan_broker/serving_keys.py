@@ -2,6 +2,7 @@
 
     DIR/days.seed           opens and seals what lies in the store
     DIR/tls.key, tls.crt    what nodes see when they connect
+    DIR/succession.chain    how the logs came to their number, if one was ever lost
     DIR/pins.json           the logs' public keys; written last, and what tells such a directory
 
 It has no log keys and no last-head files, so whoever takes that host can sign no head. With
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import Final
 
 from saphan_protocol.pins import Pins, format_pins, parse_pins
+from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.succession_frames import Succession
 
 from saphan_broker import private_files
 from saphan_broker.keys import LogKeys, key_path, load_log_keys, pins_of
 from saphan_broker.seeds import SEED_NAME, DayKeys
 from saphan_broker.store.base import LOGS, Log
+from saphan_broker.succession_chain import CHAIN_NAME, read_chain
 from saphan_broker.tls_files import CERTIFICATE_NAME, KEY_NAME
 
 PINS_NAME: Final = "pins.json"
@@ -51,6 +55,8 @@ def share(keys: Path, out: Path) -> Pins:
     for name in (KEY_NAME, CERTIFICATE_NAME):
         if (keys / name).exists():  # else the other host shows an authority's certificate
             copied[name] = private_files.read(keys / name)
+    if (keys / CHAIN_NAME).exists():  # nodes that come there may have missed a succession
+        copied[CHAIN_NAME] = encode(Succession(read_chain(keys)))
     _make_empty(out)
     for name, data in copied.items():
         private_files.write_new(out / name, data)

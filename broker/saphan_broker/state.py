@@ -19,6 +19,7 @@ from saphan_protocol.quota import UNUSED, Use
 from saphan_schemas.bodies import known_types
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.records import HeadRef
+from saphan_schemas.succession_frames import Step
 
 from saphan_broker.alarms import Alarms
 from saphan_broker.beside import Bundles, agreements_beside
@@ -127,6 +128,8 @@ class State:
         self.used: dict[str, Use] = {}
         """How much of it each has used, as far as this process has sequenced; what is open is the
         store's to say."""
+        self.chain: tuple[Step, ...] = ()
+        """Every succession of these logs: who has been away since before one asks for them."""
         self.held = False
         """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")

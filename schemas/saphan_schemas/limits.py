@@ -88,6 +88,8 @@ class Limits:
     proof_items: int = 32  # leaves of one question for paths: 21 KB, 3 s at 64 kbit/s, at worst
     note_bytes: int = 256 * KIB  # a head with 64 witnesses at 3.4 KiB each
     note_signatures: int = 128  # lines on a note; C2SP demands at least 16 accepted
+    report_bytes: int = 128 * MIB  # of one node's directory: 262,144 leaves of 0.4 KB, as a bundle
+    report_ms: int = 10 * MINUTE_MS  # for one part of it: 4 MiB at 64 kbit/s
     successions: int = 256  # logs of one broker, one after the other: a disk lost every month
     leaf_bytes: int = 65_535  # u16-length-prefixed in entry bundles
     tile_cache: int = 64  # full tiles in memory per log with their inner nodes, 37 KB each

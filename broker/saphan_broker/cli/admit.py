@@ -13,6 +13,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
+from saphan_broker.cli.confirming import confirmed
 from saphan_broker.cli.options import Parser, Subparsers, add_command
 from saphan_broker.enrolment import Enrolment, check_fingerprints, read_enrolment
 
@@ -98,20 +99,13 @@ def _show(enrolment: Enrolment) -> None:
 
 
 def _confirm(agency: str) -> None:
-    """Ask at the terminal itself: a pipe cannot have compared anything.
+    """Ask whether the words are the same.
 
     Raises:
         OperatorError: `not_confirmed`.
     """
-    answer = ""
-    try:
-        with open("/dev/tty", "r+b", buffering=0) as terminal:
-            question = text("prompt.broker_same_words", agency=agency)
-            terminal.write(f"{question} {text('prompt.type_yes')} ".encode())
-            answer = terminal.readline(100).decode(errors="replace")
-    except OSError:
-        answer = ""
-    if answer.strip().lower() != "yes":
+    question = text("prompt.broker_same_words", agency=agency)
+    if not confirmed(f"{question} {text('prompt.type_yes')}"):
         raise OperatorError(
             "not_confirmed",
             "it was not confirmed, so nothing was admitted",

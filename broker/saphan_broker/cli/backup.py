@@ -43,7 +43,7 @@ def _backup(args: argparse.Namespace) -> int:
                 field="keys",
                 hint="add --keys DIR; nothing of it goes into the backup",
             )
-        house = House(args.data, house.choice.named(read_keys(args.keys)[0].name))
+        house = House(args.data, house.choice.of(read_keys(args.keys)[0]))
     with closing(ProgressBar(silent=args.json)) as progress:
         made = asyncio.run(
             back_up(house, lambda: DayKeys.open(args.keys), args.out, system_clock, progress)

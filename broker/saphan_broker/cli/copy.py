@@ -51,7 +51,7 @@ def _houses(args: argparse.Namespace) -> tuple[House, House]:
             field="redis",
             hint="add --redis URL",
         )
-    server = House(args.data, choice.named(read_keys(args.keys)[0].name))
+    server = House(args.data, choice.of(read_keys(args.keys)[0]))
     here = None
     if args.sqlite_blobs is not None:
         here = replace(choice.blobs or BlobPlace(""), where=args.sqlite_blobs)

@@ -53,7 +53,7 @@ async def _check(args: argparse.Namespace) -> Checked:
     keys = DayKeys.open(args.keys)
     pins, _ = read_keys(args.keys)
     signed = {} if serves_only(args.keys) else last_heads(args.keys, pins)
-    choice = store_choice(args).named(pins.name)
+    choice = store_choice(args).of(pins)
     with closing(ProgressBar(silent=args.json)) as progress:
         async with reading(args.data, choice) as source:
             return await fsck(source, keys, pins, signed, progress)

@@ -42,6 +42,6 @@ def _export(args: argparse.Namespace) -> int:
 async def _write(args: argparse.Namespace) -> dict[Log, ExportedLog]:
     choice = store_choice(args)
     if choice.shared:
-        choice = choice.named(known_pins(args.data).name)
+        choice = choice.of(known_pins(args.data))
     async with reading(args.data, choice) as reader:
         return await export_logs(reader, args.out)

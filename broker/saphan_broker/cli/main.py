@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "copy",
     "backup",
     "restore",
+    "succeed",
     "fsck",
     "retention",
 )

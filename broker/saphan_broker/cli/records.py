@@ -47,6 +47,6 @@ def _export(args: argparse.Namespace) -> int:
 
 
 async def _write(args: argparse.Namespace, keys: DayKeys, write: Write) -> Exported:
-    choice = store_choice(args).named(read_keys(args.keys)[0].name)
+    choice = store_choice(args).of(read_keys(args.keys)[0])
     async with reading(args.data, choice) as reader:
         return await write_pack(reader, keys, write, args.start, args.stop, system_clock())

@@ -36,7 +36,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 
 
 def _restore(args: argparse.Namespace) -> int:
-    house = House(args.data, store_choice(args).named(read_keys(args.keys)[0].name))
+    house = House(args.data, store_choice(args).of(read_keys(args.keys)[0]))
     with closing(ProgressBar(silent=args.json)) as progress:
         restored = asyncio.run(restore(args.folder, house, args.keys, progress))
     _say(args, restored)

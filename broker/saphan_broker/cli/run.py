@@ -12,9 +12,9 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
 
+from saphan_broker.cli.listen_options import add_listening, showing_of
 from saphan_broker.cli.logs import log_to_stderr
 from saphan_broker.cli.options import (
-    DEFAULT_LISTEN,
     Parser,
     Subparsers,
     add_command,
@@ -23,46 +23,28 @@ from saphan_broker.cli.options import (
     count,
 )
 from saphan_broker.cli.store_options import add_store, store_choice
-from saphan_broker.clock import system_clock
 from saphan_broker.data_lock import locked
 from saphan_broker.init_marker import check_finished
 from saphan_broker.moved_marker import check_not_moved
 from saphan_broker.opening import StoreChoice
 from saphan_broker.serving_keys import serves_only
 from saphan_broker.socket_places import forget_sockets
-from saphan_broker.tls_files import (
-    CERTIFICATE_NAME,
-    KEY_NAME,
-    PLAIN,
-    Shown,
-    behind_proxy,
-    shown,
-)
+from saphan_broker.tls_files import Shown
 
 MOST_PORT: Final = 65_535
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
     """Register `saphan-broker run`."""
     parser = add_command(commands, "run", "run", _run)
     add_keys(parser)
-    parser.add_argument(
-        "--listen",
-        type=address,
-        default=DEFAULT_LISTEN,
-        metavar="HOST:PORT",
-        help=text("help.broker_listen"),
-    )
+    add_listening(parser)
     parser.add_argument(
         "--metrics-listen",
         type=address,
         metavar="HOST:PORT",
         help=text("help.broker_metrics_listen"),
     )
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help=text("help.broker_tls_cert"))
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help=text("help.broker_tls_key"))
-    parser.add_argument("--plain", action="store_true", help=text("help.broker_plain"))
     parser.add_argument("--public-log", action="store_true", help=text("help.broker_public_log"))
     parser.add_argument("--quotas", type=Path, metavar="FILE", help=text("help.broker_quotas"))
     parser.add_argument(
@@ -83,7 +65,7 @@ def _run(args: argparse.Namespace) -> int:
     choice = store_choice(args)
     _check_processes(args, choice)
     check_not_moved(args.data, choice)
-    showing = _shown(args)
+    showing = showing_of(args)
     log_to_stderr(as_json=args.json, seat=args.seat)
     if args.seat is not None:
         return _serve(args, choice, showing)
@@ -134,31 +116,3 @@ def _check_processes(args: argparse.Namespace, choice: StoreChoice) -> None:
             field="keys",
             hint="name that server with --redis; the signer's own keys stay on its host",
         )
-
-
-def _shown(args: argparse.Namespace) -> Shown:
-    """The broker's own certificate, an authority's, or nothing: for a proxy on this machine.
-
-    Raises:
-        InvalidInput: `tls_halves`, `not_loopback`; what `tls_files.shown` raises.
-    """
-    if args.plain:
-        if args.listen[0] not in LOOPBACK:
-            raise InvalidInput(
-                "not_loopback",
-                f"--plain does not listen on {args.listen[0]}: the line would be in clear",
-                field="listen",
-                hint="leave --plain out; it is for a proxy on this machine that speaks TLS itself",
-            )
-        if args.tls_key is None:
-            return PLAIN if args.tls_cert is None else behind_proxy(args.tls_cert)
-    if args.plain or (args.tls_cert is None) != (args.tls_key is None):
-        raise InvalidInput(
-            "tls_halves",
-            "a certificate needs its key, and a proxy keeps its key to itself",
-            field="tls-key",
-            hint="give --tls-cert with --tls-key, --tls-cert with --plain, or none of them",
-        )
-    if args.tls_cert is None:
-        return shown(args.keys / CERTIFICATE_NAME, args.keys / KEY_NAME, system_clock())
-    return shown(args.tls_cert, args.tls_key, system_clock())

@@ -65,6 +65,14 @@ class LastHeadFile:
         """
         private_files.write_new(self._path, self._whole(_Slot(0, LastHead(0, EMPTY_ROOT, 0))))
 
+    def begin(self) -> None:
+        """Put a file in which nothing was signed in the place of an ended log's.
+
+        Raises:
+            OperatorError: `key_file_unwritable`.
+        """
+        private_files.replace(self._path, self._whole(_Slot(0, LastHead(0, EMPTY_ROOT, 0))))
+
     def read(self) -> LastHead:
         """What was signed last.
 

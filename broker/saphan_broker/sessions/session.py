@@ -42,6 +42,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.proof_frames import AskProofs, Proofs
 from saphan_schemas.records import Role
 from saphan_schemas.schema_frames import AskSchema, SchemaBundle
+from saphan_schemas.succession_frames import AskSuccession, Succession
 
 from saphan_broker.sequencing.expiry import freshen
 from saphan_broker.sequencing.unreadable import UNREADABLE
@@ -145,6 +146,9 @@ class Session:
         asked = challenge(state)
         await self._send(encode(asked))
         frame, _size = await self._first_message()
+        if isinstance(frame, AskSuccession):  # its pins name an older number
+            await self._send(encode(Succession(state.chain)))
+            frame, _size = await self._first_message()
         if not isinstance(frame, Login):
             raise InvalidInput("login_expected", "the first message is not a login", field="login")
         peer = await check_login(state, asked, frame, state.certificate)
