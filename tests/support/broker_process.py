@@ -1,6 +1,6 @@
 """A broker in a process of its own, to be killed: `python -m support.broker_process DATA KEYS`.
 
-The URL of a server that carries it may follow. It prints its address on one line and runs until
+The URL of a server that carries it may follow, and how many replicas it must have. It prints its address on one line and runs until
 SIGTERM, by the same functions as the program.
 """
 
@@ -45,12 +45,12 @@ class BrokerProcess:
 
 @asynccontextmanager
 async def broker_process(
-    data: Path, keys: Path, server: str | None = None
+    data: Path, keys: Path, server: RedisAddress | None = None
 ) -> AsyncIterator[BrokerProcess]:
     """Start a broker on directories that `init` made; killed at the end if it still runs.
 
     Args:
-        server: URL of the Redis or Valkey server that carries it.
+        server: the Redis or Valkey server that carries it.
     """
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     process = await asyncio.create_subprocess_exec(
@@ -59,7 +59,7 @@ async def broker_process(
         "support.broker_process",
         str(data),
         str(keys),
-        *([] if server is None else [server]),
+        *([] if server is None else [server.url, str(server.replicas)]),
         stdout=asyncio.subprocess.PIPE,
         env=environment,
     )
@@ -74,8 +74,10 @@ async def broker_process(
             await process.wait()
 
 
-async def _run(data: Path, keys: Path, server: str | None = None) -> None:
-    choice = SQLITE if server is None else StoreChoice(redis=RedisAddress(url=server))
+async def _run(data: Path, keys: Path, url: str = "", replicas: str = "0") -> None:
+    choice = SQLITE
+    if url:
+        choice = StoreChoice(redis=RedisAddress(url=url, replicas=int(replicas)))
     broker = await open_broker(data, keys, store=choice)
     await broker.start()
     await run_until_told(

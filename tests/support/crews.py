@@ -45,14 +45,17 @@ class Crew(World):
 
     async def init(self) -> None:
         """`saphan-broker init --redis`, on a server of its own."""
-        await asyncio.to_thread(self.server.start)
-        self._stack.callback(self.server.free)
+        await self._serve()
         invitation, _heads = await asyncio.to_thread(
             lambda: init(
                 self.data, self.keys, "bridge.example", store=self.choice, clock=self.clock
             )
         )
         self._pins = invitation.pins
+
+    async def _serve(self) -> None:
+        await asyncio.to_thread(self.server.start)
+        self._stack.callback(self.server.free)
 
     @asynccontextmanager
     async def carried(self, processes: int) -> AsyncIterator[list[Member]]:
