@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from saphan.audit.kept_logs import KeptLog
 from saphan.evidence.story import Story
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import SignedOrder
@@ -26,12 +27,14 @@ def kept(book: Logbook, packages: Sequence[bytes], said: Sequence[Row] = ()) -> 
     """A store that has taken the directory's leaves, and these packages one after the other."""
     db = sqlite3.connect(":memory:")
     db.execute("CREATE TABLE leaves (idx INTEGER PRIMARY KEY, leaf BLOB)")
-    db.execute("CREATE TABLE entries (bulletin BLOB, event TEXT, statement BLOB)")
+    db.execute(
+        "CREATE TABLE entries (bulletin BLOB, event TEXT, statement BLOB, idx INTEGER PRIMARY KEY)"
+    )
     db.execute("CREATE TABLE agreements (position INTEGER PRIMARY KEY, package BLOB)")
     db.executemany("INSERT INTO leaves VALUES (?, ?)", enumerate(book.directory.kept))
     db.executemany("INSERT INTO agreements (package) VALUES (?)", [(one,) for one in packages])
-    db.executemany("INSERT INTO entries VALUES (?, ?, ?)", said)
-    return Story(db, PINS, bytes(32))
+    db.executemany("INSERT INTO entries (bulletin, event, statement) VALUES (?, ?, ?)", said)
+    return Story(db, KeptLog(PINS, 0), bytes(32))
 
 
 def test_what_came_late_or_twice_stands_once_in_the_order_of_its_leaf() -> None:

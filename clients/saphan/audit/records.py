@@ -24,6 +24,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_schemas.packs import PACK_FORMAT, PackEnd, PackEntry, PackHead, PackItem
 from saphan_schemas.records import BROKER, BatchSignature, Blob, Blobs, SignatureItem
 
+from saphan.audit.kept_logs import KeptLog, kept_log
 from saphan.audit.packfile import write_pack
 from saphan.node.rows.schema import APPLICATION_ID, FORMAT
 
@@ -50,9 +51,11 @@ class Exported:
     """What a pack holds: entries of leaves [start, stop), and how many of each thing.
 
     Args:
+        origin: of the evidence log.
         left_out: entries of the range that the store cannot prove any more.
     """
 
+    origin: str
     start: int
     stop: int
     agreements: int
@@ -69,26 +72,30 @@ def export_records(
     now: int,
     start: int = 0,
     stop: int | None = None,
+    log: int | None = None,
 ) -> Exported:
     """Write the pack of the leaves start <= index < stop, at most up to the newest verified head.
 
     Args:
         store: the node's database file.
         agency: the pack's maker.
+        log: number of the evidence log that it is about; None: the newest one.
         now: time at which the pack is made, ms.
 
     Raises:
-        InvalidInput: `range_empty`.
+        InvalidInput: `range_empty`, `log_unknown`.
         OperatorError: `file_missing`, `store_foreign`, `store_newer`, `store_damaged`,
             `file_exists`, `file_unwritable`.
     """
     with closing(open_store(store)) as db:
         try:
             db.execute("BEGIN")
+            kept = kept_log(db, pins, log)
+            pins = kept.pins
             end = _end(db, pins, start, stop)
             origins = (pins.directory.origin, pins.evidence.origin)
             head = PackHead(PACK_FORMAT, agency, now, *origins, start, end)
-            opened = Opened(db)
+            opened = Opened(db, kept)
             notes = _notes(db, pins.evidence.origin, start)
             stream = pack_stream(head, _agreements(db), opened.between(start, end), notes)
             counted = _Counted(stream)
@@ -99,6 +106,7 @@ def export_records(
     if not isinstance(last, PackEnd):
         raise RuntimeError("a pack was written without its end")
     return Exported(
+        origin=pins.evidence.origin,
         start=start,
         stop=end,
         agreements=last.agreements,
@@ -202,15 +210,16 @@ def _notes(db: sqlite3.Connection, origin: str, start: int) -> Iterator[bytes]:
 
 
 class Opened:
-    """Entries of the store as a pack shows them; `left_out` counts those that it cannot prove."""
+    """Entries of one log as a pack shows them; `left_out` counts those that it cannot prove."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, log: KeptLog) -> None:
         self._db = db
+        self._log = log
         self.left_out = 0
 
     def between(self, start: int, stop: int) -> Iterator[tuple[PackEntry, BatchSignature | None]]:
         """The entries of leaves start <= index < stop, each with its signature."""
-        for found in self._found("e.idx >= ? AND e.idx < ?", (start, stop)):
+        for found in self._found("", (), start, stop):
             if found.whole:
                 yield found.entry, found.batch
             else:
@@ -218,11 +227,15 @@ class Opened:
 
     def of_bulletin(self, bulletin: bytes) -> Iterator[Found]:
         """The entries of one bulletin, by rising index, with what is left of each."""
-        return self._found("e.bulletin = ?", (bulletin,))
+        return self._found("e.bulletin = ? AND ", (bulletin,), 0, self._log.stop - self._log.first)
 
-    def _found(self, which: str, values: tuple[object, ...]) -> Iterator[Found]:
-        for row in self._db.execute(f"{_ENTRIES} WHERE {which} ORDER BY e.idx", values):
-            yield self._show(*row)
+    def _found(
+        self, which: str, values: tuple[object, ...], start: int, stop: int
+    ) -> Iterator[Found]:
+        first = self._log.first
+        query = f"{_ENTRIES} WHERE {which}e.idx >= ? AND e.idx < ? ORDER BY e.idx"
+        for place, *row in self._db.execute(query, (*values, first + start, first + stop)):
+            yield self._show(place - first, *row)
 
     def _show(  # the columns of a row, in their order
         self,

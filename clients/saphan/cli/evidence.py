@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from saphan_protocol.bundle.report import Outcome
 from saphan_schemas.errors import Refused
 
-from saphan.cli.options import Parser, Subparsers, add_command, add_group
+from saphan.cli.options import Parser, Subparsers, add_command, add_group, log_number
 from saphan.cli.page_files import add_page_options, refuse_pages
 from saphan.cli.speech import note, say, show
 
@@ -41,6 +41,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     opened.add_argument("--save", type=Path, metavar="FOLDER", help=say("help.evidence_save"))
     proof = add_command(group, "proof", "evidence_proof", _proof)
     proof.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
+    proof.add_argument("--log", type=log_number, metavar="N", help=say("help.evidence_log"))
     proof.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help=say("help.evidence_proofs")
     )
@@ -49,6 +50,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
 def _add_export(parser: Parser) -> None:
     parser.add_argument("id", metavar="ID", help=say("help.bulletin_id"))
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=say("help.out"))
+    parser.add_argument("--log", type=log_number, metavar="N", help=say("help.evidence_log"))
     parser.add_argument("--attachments", action="store_true", help=say("help.evidence_attachments"))
     parser.add_argument("--disclose", action="store_true", help=say("help.evidence_disclose"))
     parser.add_argument("--to", metavar="WHOM", help=say("help.evidence_to"))

@@ -58,6 +58,7 @@ def export(args: argparse.Namespace) -> int:
             now_ms(),
             attachments=args.attachments,
             disclosure=disclosure,
+            log=args.log,
             progress=progress,
             record=partial(record_export, office, node, bulletin, BUNDLED, now_ms()),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from saphan.audit.kept_logs import kept_log, log_of_bulletin
 from saphan.cli.options import office_of
 from saphan.cli.speech import say, show
 from saphan.durable import create_file, make_folder
@@ -20,9 +21,12 @@ def proofs(args: argparse.Namespace) -> int:
     pins, agency = office.read_pins(), office.read_agency().agency
     out: Path = args.out
     with NodeStore(office.node / "data", agency, pins).reading() as db:
-        story = Story(db, pins, find_bulletin(db, args.id))
-        found = list(leaf_proofs(story, Placing(db, pins.evidence.origin)))
-        policy = proof_policy(db, story, agency, pins)
+        bulletin = find_bulletin(db, args.id)
+        number = log_of_bulletin(db, bulletin) if args.log is None else args.log
+        kept = kept_log(db, pins, number)
+        story = Story(db, kept, bulletin)
+        found = list(leaf_proofs(story, Placing(db, kept.pins.evidence.origin)))
+        policy = proof_policy(db, story, agency, kept.pins)
     make_folder(out)
     create_file(out / "policy", policy)
     for one in found:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import LANGUAGES
 
 from saphan.cli.speech import PROGRAM, note, say
@@ -115,6 +116,14 @@ def local_node(args: argparse.Namespace) -> LocalNode:
 def now_ms() -> int:
     """This machine's clock, ms UTC."""
     return time.time_ns() // 1_000_000
+
+
+def log_number(text: str) -> int:
+    """The number of one of a broker's evidence logs, as an option's type."""
+    plain = text.isascii() and text.isdecimal() and len(text) < 5
+    if not plain or not 1 <= int(text) <= LIMITS.successions:
+        raise argparse.ArgumentTypeError(say("help.log_number", most=LIMITS.successions))
+    return int(text)
 
 
 def descriptor(text: str) -> int:

@@ -7,7 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from saphan.audit.records import export_records
-from saphan.cli.options import Parser, Subparsers, add_command, add_group, now_ms, office_of
+from saphan.cli.options import (
+    Parser,
+    Subparsers,
+    add_command,
+    add_group,
+    log_number,
+    now_ms,
+    office_of,
+)
 from saphan.cli.speech import say, show
 
 
@@ -18,6 +26,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     parser.add_argument(
         "--from", type=_index, default=0, dest="start", metavar="N", help=say("help.records_from")
     )
+    parser.add_argument("--log", type=log_number, metavar="N", help=say("help.records_log"))
     parser.add_argument("--to", type=_index, dest="stop", metavar="M", help=say("help.records_to"))
 
 
@@ -31,6 +40,7 @@ def _export(args: argparse.Namespace) -> int:
         now_ms(),
         args.start,
         args.stop,
+        args.log,
     )
     value = asdict(made) | {"file": str(args.out)}
     lines = [say("note.pack_written", path=args.out, **asdict(made))]

@@ -15,6 +15,7 @@ from saphan_protocol.pins import Pins
 from saphan_schemas.bundles import BundleDisclosure
 from saphan_schemas.errors import OperatorError
 
+from saphan.audit.kept_logs import kept_log, log_of_bulletin
 from saphan.audit.records import damaged, open_store
 from saphan.evidence.file import write_bundle
 from saphan.evidence.gather import Gathered, gather
@@ -33,7 +34,7 @@ class NodeStore:
 
     Args:
         folder: the node's `data`, with its database and its blobs.
-        agency: whose node it is; pins: the logs that it trusts.
+        agency: whose node it is; pins: the logs that it trusts, under any number.
     """
 
     folder: Path
@@ -84,6 +85,7 @@ def export_bundle(
     *,
     attachments: bool = False,
     disclosure: BundleDisclosure | None = None,
+    log: int | None = None,
     progress: Progress | None = None,
     record: Callable[[], None] = lambda: None,
 ) -> Gathered:
@@ -92,22 +94,27 @@ def export_bundle(
     Args:
         bulletin: id, 32 bytes; now: time at which the bundle is made, ms.
         attachments: whether their sealed bytes are wanted too.
+        log: number of the evidence log that tells the story; None: the newest in which the
+            bulletin was carried.
         record: has the export recorded, before anything is written; what it adds to the log is not
             in this bundle, whatever it is.
 
     Raises:
+        InvalidInput: `log_unknown`.
         OperatorError: the store's (`NodeStore.reading`), `evidence_headless`, `file_exists`,
             `file_unwritable`.
     """
     gathered = Gathered()
     with store.reading() as db:
+        number = log_of_bulletin(db, bulletin) if log is None else log
+        kept = kept_log(db, store.pins, number)
         sealed = Sealed(db, store.folder / "blobs", bulletin)
         items = gather(
-            Story(db, store.pins, bulletin),
-            Placing(db, store.pins.evidence.origin),
+            Story(db, kept, bulletin),
+            Placing(db, kept.pins.evidence.origin),
             sealed,
             store.agency,
-            store.pins,
+            kept.pins,
             now,
             attachments=attachments,
             disclosure=disclosure,

@@ -17,7 +17,6 @@ from saphan_protocol.evidence import MAX_ENTRY_BYTES
 from saphan_protocol.hold_order import parse_hold
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
-from saphan_protocol.pins import Pins
 from saphan_protocol.registrations import parse_registration
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import AgreementOrder, SchemaPackage
@@ -25,6 +24,7 @@ from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Entry, Header, LeafType, Path, Targeted
 
+from saphan.audit.kept_logs import KeptLog
 from saphan.audit.records import Found, Opened
 from saphan.evidence.placing import Placed
 from saphan.node.bulletins import ALIKE, parse_start
@@ -35,10 +35,10 @@ COMMITMENT_BYTES: Final = 33
 """Of a directory leaf that commits to an agreement, an order on one or a hold order."""
 _ANCHOR: Final = (
     # The path is NULL where an older release was told the anchor.
-    "SELECT idx, size, root, head_size, path FROM anchors WHERE path IS NOT NULL"
+    "SELECT idx - :first, size, root, head_size, path FROM anchors WHERE path IS NOT NULL"
 )
-_BEFORE: Final = f"{_ANCHOR} AND idx < ? ORDER BY idx DESC LIMIT 1"
-_AFTER: Final = f"{_ANCHOR} AND idx > ? ORDER BY idx LIMIT 1"
+_BEFORE: Final = f"{_ANCHOR} AND idx < :place AND idx >= :first ORDER BY idx DESC LIMIT 1"
+_AFTER: Final = f"{_ANCHOR} AND idx > :place AND idx < :stop ORDER BY idx LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,14 @@ class Story:
 
     Args:
         db: inside a transaction that reads.
+        log: which of the broker's evidence logs tells it.
         bulletin: id, 32 bytes.
     """
 
-    def __init__(self, db: sqlite3.Connection, pins: Pins, bulletin: bytes) -> None:
+    def __init__(self, db: sqlite3.Connection, log: KeptLog, bulletin: bytes) -> None:
         self._db = db
-        self._pins = pins
+        self._log = log
+        self._within = (log.first, log.stop)
         self.bulletin: Final = bulletin
 
     def entries(self) -> list[Told]:
@@ -77,29 +79,33 @@ class Story:
         places = {
             index: (event, _placed(index, head, path))
             for index, event, head, path in self._db.execute(
-                "SELECT idx, event, head_size, path FROM entries WHERE bulletin = ?",
-                (self.bulletin,),
+                "SELECT idx - ?2, event, head_size, path FROM entries"
+                " WHERE bulletin = ?1 AND idx >= ?2 AND idx < ?3",
+                (self.bulletin, *self._within),
             )
         }
         return [
             Told(found, *places[found.entry.index])
-            for found in Opened(self._db).of_bulletin(self.bulletin)
+            for found in Opened(self._db, self._log).of_bulletin(self.bulletin)
         ]
 
     def unwitnessed(self) -> set[int]:
         """Entries that rest under a head which no agreement's witness policy takes."""
         rows = self._db.execute(
-            "SELECT idx FROM unproven JOIN entries USING (idx) WHERE bulletin = ?",
-            (self.bulletin,),
+            "SELECT idx - ?2 FROM unproven JOIN entries USING (idx)"
+            " WHERE bulletin = ?1 AND idx >= ?2 AND idx < ?3",
+            (self.bulletin, *self._within),
         )
         return {index for (index,) in rows}
 
     def anchors(self, indices: Iterable[int]) -> list[Anchor]:
         """For each entry the last anchor before it and the first one after it, each once."""
         found: dict[int, Anchor] = {}
+        within = {"first": self._log.first, "stop": self._log.stop}
         for index in indices:
+            here = within | {"place": self._log.first + index}
             for query in (_BEFORE, _AFTER):
-                row = self._db.execute(query, (index,)).fetchone()
+                row = self._db.execute(query, here).fetchone()
                 if row is not None:
                     at, size, root, head, path = row
                     found[at] = Anchor(size, root, _placed(at, head, path))
@@ -111,7 +117,7 @@ class Story:
         row = self._db.execute(
             "SELECT size, note FROM heads WHERE origin = ? AND size BETWEEN 1 AND ?"
             " ORDER BY size DESC LIMIT 1",
-            (self._pins.directory.origin, leaves),
+            (self._log.pins.directory.origin, leaves),
         ).fetchone()
         return None if row is None else (row[0], row[1])
 
@@ -186,8 +192,9 @@ class Story:
     def _holding(self) -> set[bytes]:
         """Hold orders that `held` and `released` of the bulletin name."""
         rows = self._db.execute(
-            "SELECT statement FROM entries WHERE bulletin = ? AND event IN ('held', 'released')",
-            (self.bulletin,),
+            "SELECT statement FROM entries WHERE bulletin = ? AND event IN ('held', 'released')"
+            " AND idx >= ? AND idx < ?",
+            (self.bulletin, *self._within),
         )
         said = (decode(Targeted, row[0], LIMITS.statement_bytes, "statement") for row in rows)
         return {one.detail for one in said if isinstance(one.detail, bytes)}
