@@ -68,6 +68,17 @@ class Agreements:
             raise Refused("agreement_known", "this commitment is in the directory already")
         self._committed[commitment] = (kind, index)
 
+    def leaf_of(self, signed: SignedAgreement) -> int | None:
+        """Index of the leaf that commits to an agreement or an order; None: there is none."""
+        for kind, commitment in (
+            (LeafType.AGREEMENT, agreement_commitment(signed.salt, signed.agreement)),
+            (LeafType.ORDER, order_commitment(signed.salt, signed.agreement)),
+        ):
+            found = self._committed.get(commitment)
+            if found is not None and found[0] is kind:
+                return found[1]
+        return None
+
     def add(self, package: bytes, accept: Accept = anything) -> Agreed | Ordered:
         """Make a logged agreement or order usable; its leaf says which of the two it is.
 

@@ -165,6 +165,16 @@ class Directory(Roster):
             return self.holds.add(package)
         return self.agreed.add(package, accept)
 
+    def leaf_of(self, package: bytes) -> int | None:
+        """Index of the leaf that commits to an agreement, an order or a hold order.
+
+        Raises:
+            InvalidInput: codec codes.
+        """
+        signed = parse_agreement_package(package)  # all three have the same three members
+        held = self.holds.leaf_of(hold_commitment(signed.salt, signed.agreement))
+        return self.agreed.leaf_of(signed) if held is None else held
+
     def packages(self, agency: str, start: int, stop: int) -> dict[int, bytes]:
         """What stands beside the leaves in [start, stop) and is for this agency: its agreements,
         the orders on them, its own hold orders."""

@@ -71,6 +71,10 @@ class Holds:
         index = self._committed.get(commitment)
         return index is not None and (at is None or index < at)
 
+    def leaf_of(self, commitment: bytes) -> int | None:
+        """Index of the leaf that commits to a hold order; None: there is none."""
+        return self._committed.get(commitment)
+
     def add(self, package: bytes) -> HoldOrdered:
         """Open a logged hold order; judged by the keys of its own place in the log, and against
         the others that are opened: whoever is shown one need not be shown all.

@@ -131,6 +131,12 @@ async def test_both_logs_live_side_by_side(store: Store) -> None:
     assert await store.leaves("directory", 0, 9) == [b"types", b"operation", b"agreement"]
     assert await store.packages(0, 3) == {2: b"package"}
     assert await store.packages(0, 2) == {}
+    late = directory.leaves([], packages={1: b"found again"})
+    await store.commit(late)
+    await store.commit(late)
+    assert await store.packages(0, 3) == {1: b"found again", 2: b"package"}
+    with pytest.raises(RuntimeError):
+        await store.commit(directory.leaves([], packages={3: b"beside nothing"}))
     counts = await store.counts()
     assert (counts.directory, counts.evidence) == (3, 1)
 

@@ -146,6 +146,24 @@ class Committer:
         state.listeners.published(())
         return index
 
+    async def keep_beside(self, index: int, package: bytes) -> None:
+        """Keep the text of a leaf that is there, if it is not: a log that follows a lost one may
+        have the leaf alone."""
+        state, book = self._state, self._state.registry
+        if index in await state.store.packages(index, index + 1):
+            return
+        await state.store.commit(
+            Commit(
+                log="directory",
+                expected=book.head,
+                head=book.head,
+                leaves=[],
+                tiles={},
+                time=book.time,
+                packages={index: package},
+            )
+        )
+
     # --- heads ------------------------------------------------------------------------------------
 
     async def sign(self, book: LogBook) -> None:

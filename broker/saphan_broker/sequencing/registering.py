@@ -137,6 +137,8 @@ class Registrar:
 
     async def _package(self, item: Package) -> Outcome:
         directory, pins = self._state.directory, self._state.pins
+        if (again := await self._brought_again(item)) is not None:
+            return again
         agreed = await self._off_loop(lambda: directory.check_package(item.package))
         if all(party.agency != item.peer for party in agreed.text.parties):
             raise Refused(
@@ -160,6 +162,8 @@ class Registrar:
 
     async def _order(self, item: Order) -> Outcome:
         directory = self._state.directory
+        if (again := await self._brought_again(item)) is not None:
+            return again
         given = parse_order(item.package)
         agreed = directory.agreed.find(given.order.agreement)
         if agreed is None or all(party.agency != item.peer for party in agreed.text.parties):
@@ -185,6 +189,8 @@ class Registrar:
                 f"{item.peer} cannot bring a hold order of {given.order.agency}",
                 field="hold.agency",
             )
+        if (again := await self._brought_again(item)) is not None:
+            return again
         for known in directory.holds.of(item.peer):
             if known.package.order == given.package.order and known.index is not None:
                 return Logged((known.index,))  # sent again after a lost answer
@@ -192,13 +198,29 @@ class Registrar:
         leaf = hold_leaf(given.package.salt, given.package.order)
         return Logged((await self._committer.commit_directory(leaf, item.package),))
 
+    async def _brought_again(self, item: Package | Order | Hold) -> Outcome | None:
+        """The text of a leaf that is in the log, exactly as it was committed to: it was lost with
+        the log before this one. Judged by the keys of its own place, which may have changed since.
+
+        Whoever brings it has the salt: it is a party, or was given it by one.
+        """
+        directory = self._state.directory
+        index = directory.leaf_of(item.package)
+        if index is None or index in await self._state.store.packages(index, index + 1):
+            return None
+        directory.add_package(item.package)
+        await self._committer.keep_beside(index, item.package)
+        return Logged((index,))
+
     async def _schema(self, item: OwnSchema) -> Outcome:
         """Whoever brings it: the roots' signatures count. The bundle is kept beside the leaf."""
         directory = self._state.directory
         record, package = parse_schema_package(item.package)
         known = directory.own_schemas.find(record.name)
         if known is not None and known.record == record:
-            return Logged((known.index,))  # sent again after a lost answer
+            # Sent again after a lost answer, or by who has the bundle that a lost store had.
+            await self._committer.keep_beside(known.index, package.bundle)
+            return Logged((known.index,))
         await self._off_loop(lambda: directory.check_schema(package.registration))
         await self._check_growth(record.name, package.bundle)
         leaf = schema_leaf(package.registration)

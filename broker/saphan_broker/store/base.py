@@ -101,8 +101,8 @@ class Logs(Protocol):
         A stanza under a later due-day than the stored one (wrapped anew) moves the bulletin's
         ciphertext to what is kept for that day.
         Idempotency: the same commit again is HeadMoved, because its head has been passed; one
-        without leaves (deliveries and stanzas only: expiry, wrapping anew) leaves the head where
-        it is and may be repeated. The log of such a commit is the evidence log.
+        without leaves (deliveries and stanzas only: expiry, wrapping anew; in the directory log
+        packages only) leaves the head where it is and may be repeated.
 
         Errors: HeadMoved, nothing was written; Unavailable `store_busy`, nothing was written;
         OperatorError `disk_full`, nothing was written and the store goes on; CommitUnknown, this

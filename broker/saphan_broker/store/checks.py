@@ -58,8 +58,11 @@ def _check_indices(commit: Commit) -> None:
     if indices != sorted(set(indices)):
         raise RuntimeError("commit: entries are not in index order")
     anchors = [row.index for row in commit.anchors]
-    if any(index not in new for index in [*anchors, *commit.packages, *commit.statements.values()]):
-        raise RuntimeError("commit: an anchor, package or statement outside the new leaves")
+    if any(index not in new for index in [*anchors, *commit.statements.values()]):
+        raise RuntimeError("commit: an anchor or statement outside the new leaves")
+    # A text may come later than its leaf: a log that follows a lost one has the leaves alone.
+    if any(not 0 <= index < commit.head.size for index in commit.packages):
+        raise RuntimeError("commit: a package beside no leaf")
     if set(anchors) & set(indices):
         raise RuntimeError("commit: a leaf is an anchor or an entry, not both")
 

@@ -244,7 +244,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
             is no error.
         bodiless: bulletins whose ciphertext is removed: those of which no delivery is undestroyed
             after this commit. One that is gone already is no error.
-        packages: agreement packages of the directory log: index of the leaf -> bytes.
+        packages: agreement packages of the directory log: index of the leaf -> bytes; of these
+            leaves, or of earlier ones whose package was lost.
     """
 
     log: Log

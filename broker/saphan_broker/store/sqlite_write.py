@@ -109,7 +109,7 @@ def _write_log(db: sqlite3.Connection, commit: Commit) -> None:
         [(log, index, leaf) for index, leaf in zip(indices, commit.leaves, strict=False)],
     )
     db.executemany(_TILE, [(log, level, n, data) for (level, n), data in commit.tiles.items()])
-    db.executemany("INSERT INTO package VALUES (?, ?)", list(commit.packages.items()))
+    db.executemany("INSERT OR REPLACE INTO package VALUES (?, ?)", list(commit.packages.items()))
     anchors = [(row.index, row.size, row.root) for row in commit.anchors]
     db.executemany("INSERT INTO anchor VALUES (?, ?, ?)", anchors)
 
