@@ -1,7 +1,7 @@
 """A broker in a process of its own, to be killed: `python -m support.broker_process DATA KEYS`.
 
-The URL of a server that carries it may follow, and how many replicas it must have. It prints its address on one line and runs until
-SIGTERM, by the same functions as the program.
+The URL of a server that carries it may follow, and how many replicas it must have. It prints its
+address on one line and runs until SIGTERM, by the same functions as the program.
 """
 
 from __future__ import annotations

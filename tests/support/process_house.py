@@ -1,4 +1,4 @@
-"""Processes of one broker over a server, nodes that do not give up, and what must be true at the end.
+"""Processes of one broker over a server, nodes that do not give up, and what is true at the end.
 
 Oracle: `saphan audit verify` over the exported logs and the broker's record pack; every bulletin
 once; no head that anybody was ever shown has another root than the log has at that size.
