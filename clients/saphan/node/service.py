@@ -35,6 +35,7 @@ from saphan.node.ground import Ground, lay
 from saphan.node.holding.rows import held_among
 from saphan.node.holding.watch import HoldWatch
 from saphan.node.judging import Judge
+from saphan.node.kept_anyway import looked_for
 from saphan.node.logs import Logs
 from saphan.node.looks import (
     agreements,
@@ -166,11 +167,8 @@ class NodeService:
         waiting = await self.second.judge(prepared)
         if waiting is not None:
             return waiting
-        try:
+        with looked_for(partial(self.line.offer, None)):
             submitted = await self.engine.in_sealing(partial(self.outbox.submit, [prepared]))
-        except OperatorError:
-            self.line.offer(None)  # as in `Submitting`: it may be kept all the same
-            raise
         self.line.offer(submitted.portion)
         (outcome,) = submitted.outcomes
         again = partial(first_answer, self.db, self.archive, prepared, outcome)
@@ -190,9 +188,10 @@ class NodeService:
             return handle
 
         handle = await self.engine.in_reading(judge)
-        content, stated = await self.engine.in_sealing(
-            partial(self.readings.officer, bulletin, record, signature)
-        )
+        with looked_for(self.line.wake_statements):
+            content, stated = await self.engine.in_sealing(
+                partial(self.readings.officer, bulletin, record, signature)
+            )
         if stated:
             self.line.wake_statements()
         officer = self.rules.officer(handle)
@@ -251,7 +250,8 @@ class NodeService:
             SaphanError: what `Readings.system` raises.
         """
         read = partial(self.readings.system, bulletin, reader)
-        content, stated = await self.engine.in_sealing(read)
+        with looked_for(self.line.wake_statements):
+            content, stated = await self.engine.in_sealing(read)
         if stated:
             self.line.wake_statements()
         return content

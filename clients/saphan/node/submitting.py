@@ -7,10 +7,11 @@ import logging
 from functools import partial
 from typing import Final
 
-from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.errors import SaphanError, Unavailable
 
 from saphan.compose import Wish
 from saphan.node.engine import Engine
+from saphan.node.kept_anyway import looked_for
 from saphan.node.repeats import Asked, Repeat, Repeats
 from saphan.node.wire.line import Line
 
@@ -84,15 +85,10 @@ class Submitting:
 
     async def _seal(self, batch: list[_Waiting]) -> None:
         wishes, askers = [wish for wish, _, _ in batch], [asked for _, asked, _ in batch]
-        try:
+        with looked_for(partial(self._line.offer, None)):
             submitted = await self._engine.in_sealing(
                 partial(self._engine.outbox.submit_machine, wishes, askers)
             )
-        except OperatorError:
-            # The disk may have kept what it reported failed: then it waits in the outbox, and
-            # whoever asks again has its id from there.
-            self._line.offer(None)
-            raise
         self._line.offer(submitted.portion)
         for (_, _, future), outcome in zip(batch, submitted.outcomes, strict=True):
             if future.done():

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from saphan_protocol.content import ciphertext_length
 from saphan_schemas.codec import decode, decode_content
-from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Inner
 
@@ -23,6 +23,7 @@ from saphan.node.engine import Engine
 from saphan.node.events import COUNTERSIGN, Events
 from saphan.node.files.attachments import Shown
 from saphan.node.files.blobs import require_length
+from saphan.node.kept_anyway import looked_for
 from saphan.node.officers.countersigning import Countersigning, Left
 from saphan.node.officers.readings import Readings
 from saphan.node.officers.showings import ATTACHMENT, DRAFT, Showings
@@ -98,11 +99,8 @@ class SecondOfficer:
         Raises:
             SaphanError: what `Countersigning.sign` raises. Unavailable: `catching_up`.
         """
-        try:
+        with looked_for(partial(self.line.offer, None)):
             left: Left = await self.engine.in_sealing(partial(self._sign, draft, signature))
-        except OperatorError:
-            self.line.offer(None)  # as in `Submitting`: it may be kept all the same
-            raise
         self.line.offer(left.portion)
         await self._tell(draft, SIGNED)
         return left.bulletin
