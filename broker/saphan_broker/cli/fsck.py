@@ -16,11 +16,13 @@ from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_keys
 from saphan_broker.cli.progress import ProgressBar
-from saphan_broker.cli.store_options import add_store, store_choice
+from saphan_broker.cli.store_options import add_log, add_store, store_choice
 from saphan_broker.fsck import Checked, fsck, last_heads
+from saphan_broker.log_asked import log_asked
 from saphan_broker.opening import reading
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import read_keys, serves_only
+from saphan_broker.succession_chain import read_chain
 
 EXIT_FINDING: Final = Refused.exit_status
 """Something is wrong with what was checked."""
@@ -30,6 +32,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     """Register `saphan-broker fsck`."""
     parser = add_command(commands, "fsck", "fsck", _fsck)
     add_keys(parser)
+    add_log(parser)
     add_store(parser)
 
 
@@ -52,8 +55,10 @@ def _behind(checked: Checked) -> dict[str, object]:
 async def _check(args: argparse.Namespace) -> Checked:
     keys = DayKeys.open(args.keys)
     pins, _ = read_keys(args.keys)
-    signed = {} if serves_only(args.keys) else last_heads(args.keys, pins)
-    choice = store_choice(args).of(pins)
+    asked = log_asked(args.data, store_choice(args), pins, read_chain(args.keys), args.log)
+    # The signers' files are of the present logs.
+    unknown = asked.ended or serves_only(args.keys)
+    signed = {} if unknown else last_heads(args.keys, pins)
     with closing(ProgressBar(silent=args.json)) as progress:
-        async with reading(args.data, choice) as source:
-            return await fsck(source, keys, pins, signed, progress)
+        async with reading(asked.data, asked.choice) as source:
+            return await fsck(source, keys, asked.pins, signed, progress)

@@ -12,8 +12,9 @@ from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group
-from saphan_broker.cli.store_options import add_store, store_choice
+from saphan_broker.cli.store_options import add_log, add_store, store_choice
 from saphan_broker.data_pins import known_pins
+from saphan_broker.log_asked import log_asked
 from saphan_broker.logs.log_export import ExportedLog, export_logs
 from saphan_broker.opening import reading
 from saphan_broker.store.base import Log
@@ -25,6 +26,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help=text("help.broker_folder")
     )
+    add_log(parser)
     add_store(parser)
 
 
@@ -40,8 +42,10 @@ def _export(args: argparse.Namespace) -> int:
 
 
 async def _write(args: argparse.Namespace) -> dict[Log, ExportedLog]:
-    choice = store_choice(args)
-    if choice.shared:
-        choice = choice.of(known_pins(args.data))
-    async with reading(args.data, choice) as reader:
+    choice, data = store_choice(args), args.data
+    if choice.shared or args.log is not None:
+        # Where the directory's own number is of no matter, nobody's chain is asked for.
+        asked = log_asked(data, choice, known_pins(data), (), args.log)
+        choice, data = asked.choice, asked.data
+    async with reading(data, choice) as reader:
         return await export_logs(reader, args.out)

@@ -12,13 +12,15 @@ from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_group, add_keys, index
-from saphan_broker.cli.store_options import add_store, store_choice
+from saphan_broker.cli.store_options import add_log, add_store, store_choice
 from saphan_broker.clock import system_clock
 from saphan_broker.export_file import new_file
+from saphan_broker.log_asked import log_asked
 from saphan_broker.opening import reading
 from saphan_broker.records import Exported, Write, write_pack
 from saphan_broker.seeds import DayKeys
 from saphan_broker.serving_keys import read_keys
+from saphan_broker.succession_chain import read_chain
 
 
 def add_commands(commands: Subparsers[Parser]) -> None:
@@ -30,6 +32,7 @@ def add_commands(commands: Subparsers[Parser]) -> None:
         "--from", type=index, default=0, dest="start", metavar="N", help=text("help.broker_from")
     )
     parser.add_argument("--to", type=index, dest="stop", metavar="M", help=text("help.broker_to"))
+    add_log(parser)
     add_store(parser)
 
 
@@ -47,6 +50,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 async def _write(args: argparse.Namespace, keys: DayKeys, write: Write) -> Exported:
-    choice = store_choice(args).of(read_keys(args.keys)[0])
-    async with reading(args.data, choice) as reader:
+    pins, chain = read_keys(args.keys)[0], read_chain(args.keys)
+    asked = log_asked(args.data, store_choice(args), pins, chain, args.log)
+    async with reading(asked.data, asked.choice) as reader:
         return await write_pack(reader, keys, write, args.start, args.stop, system_clock())

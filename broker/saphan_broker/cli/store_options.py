@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from saphan_schemas.errors import InvalidInput
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.messages import text
 
 from saphan_broker.cli.options import Parser, count
@@ -66,6 +67,13 @@ def add_store(parser: Parser) -> None:
         group.add_argument(
             f"--blobs-{name}", type=kind, metavar=shown, help=text(f"help.broker_blobs_{name}")
         )
+
+
+def add_log(parser: Parser) -> None:
+    """`--log N`: of a log that ended."""
+    parser.add_argument(
+        "--log", type=count(1, LIMITS.successions), metavar="N", help=text("help.broker_log")
+    )
 
 
 def store_choice(args: argparse.Namespace) -> StoreChoice:
