@@ -202,7 +202,8 @@ class State:
                     f"the store has {book.tree.size} leaves of {book.origin}, but {last.size} "
                     "were signed",
                     field="data",
-                    hint="the store is an old copy: do not run it; open a successor log",
+                    hint="the store is an old copy: do not run it; if no newer one is left: "
+                    "saphan-broker succeed",
                 )
             if last.size and not await book.holds(last.size, last.root):
                 raise OperatorError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +78,18 @@ class Reporter:
             assert isinstance(closing, Closing), closing
             return closing
 
+    async def begin(self, url: str, first: bytes) -> Closing:
+        """Say something else in the place of the login."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(f"{url}/v1/session", compress=0, max_msg_size=0) as ws,
+        ):
+            await ws.receive_bytes()
+            await ws.send_bytes(first)
+            closing = _decoder.decode(await ws.receive_bytes())
+            assert isinstance(closing, Closing), closing
+            return closing
+
     async def ask_succession(self, url: str) -> Succession:
         """Ask how the log came to its number, and leave."""
         async with (
@@ -90,13 +101,6 @@ class Reporter:
             found = _decoder.decode(await ws.receive_bytes())
             assert isinstance(found, Succession), found
             return found
-
-    async def report_until(self, url: str, code: str = "log_lost") -> Closing:
-        """The same again until the broker says this; a node comes again by itself too."""
-        async with asyncio.timeout(30):
-            while (closing := await self.report(url)).code != code:
-                await asyncio.sleep(0.02)
-        return closing
 
     def frames(self, start: int) -> list[bytes]:
         """An honest report of what is asked for."""

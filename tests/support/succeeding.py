@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from saphan_broker.keys import load_log_keys
 from saphan_broker.logs.signer import Signer
@@ -36,7 +37,7 @@ class Succeeding:
     ) -> None:
         self.views: list[View] = []
         self.resumed = False
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
         self._url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         wanted = Wanted(
             listen=("127.0.0.1", 0), showing=PLAIN, without=frozenset(without), address=address
@@ -47,7 +48,7 @@ class Succeeding:
 
         told = Told(
             listening=lambda bound: self._url.set_result("http://{}:{}".format(*bound)),
-            changed=self.views.append,
+            changed=self._see,
             agreed=agreed,
             resumed=lambda plan: setattr(self, "resumed", True),
         )
@@ -56,9 +57,21 @@ class Succeeding:
             succeed(house, world.keys, wanted, told, world.clock)
         )
 
+    def _see(self, view: View) -> None:
+        self.views.append(view)
+        self._changed.set()
+
+    async def until(self, agency: str, state: str) -> None:
+        """Wait until the table shows an agency so."""
+        async with asyncio.timeout(30):
+            while self.state(agency) != state:
+                self._changed.clear()
+                await self._changed.wait()
+
     async def url(self) -> str:
         """Where it listens; raises what the command raised before it did."""
-        await asyncio.wait({self.made, self._url}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {self.made, self._url}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not self._url.done():
             await self.made
         return self._url.result()

@@ -119,7 +119,7 @@ def _missing(args: argparse.Namespace, choice: StoreChoice, error: OperatorError
     if not choice.shared:
         error.hint = (
             "make a broker with `saphan-broker init`; where a server carries this one, name it "
-            "with --redis"
+            "with --redis; if its data is lost: saphan-broker succeed"
         )
         return error
     _pins, log_keys = read_keys(args.keys)
@@ -132,7 +132,8 @@ def _missing(args: argparse.Namespace, choice: StoreChoice, error: OperatorError
         f"{' and '.join(str(last.size) for last in signed)} leaves were signed",
         field="redis",
         hint="is --redis the right server, and was it restarted without its data? From SQLite: "
-        "`saphan-broker copy`; after a loss: restore its files or a backup that lacks nothing",
+        "`saphan-broker copy`; after a loss: restore its files or a backup that lacks nothing; if "
+        "none is left: saphan-broker succeed",
     )
 
 

@@ -102,8 +102,8 @@ class Signer:
                     f"a node has verified {head.size} leaves of {self.origin}, the signer's file "
                     f"knows of {last.size}",
                     field="keys",
-                    hint="the keys directory or the store is an old copy: do not start it; open a "
-                    "successor log",
+                    hint="the keys directory or the store is an old copy: do not start it; if no "
+                    "newer one is left: saphan-broker succeed",
                 )
             if head.size == last.size and head.root != last.root:
                 raise self._fork(head.size)
@@ -150,7 +150,8 @@ class Signer:
                 "signer_behind",
                 f"{self.origin}: asked to sign {size} leaves after {last.size} were signed",
                 field="data",
-                hint="the store is an old copy: do not run it; open a successor log",
+                hint="the store is an old copy: do not run it; if no newer one is left: "
+                "saphan-broker succeed",
             )
         if size == last.size and root != last.root:
             raise self._fork(size)

@@ -68,7 +68,8 @@ def behind(lacking: Mapping[Log, int]) -> OperatorError:
         "store_behind_signer",
         f"the store lacks {what} that were signed",
         field="data",
-        hint="the store is an old copy: do not run it; open a successor log",
+        hint="the store is an old copy: do not run it; if no newer one is left: "
+        "saphan-broker succeed",
     )
 
 
