@@ -14,6 +14,7 @@ from saphan_schemas.errors import InvalidInput, OperatorError
 SECRET_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
 FOLDER_MODE: Final = 0o700
+PIECE_BYTES: Final = 256 * 1024
 DESTROYED: Final = ".destroyed"
 """How names of files end that are being destroyed."""
 NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -163,7 +164,8 @@ def read_handle(handle: int, max_bytes: int, path: Path, name: str) -> bytes:
     """
     parts: list[bytes] = []
     left = max_bytes + 1
-    while left and (part := os.read(handle, left)):
+    # In pieces: os.read() makes room for all that is asked for, however short the file is.
+    while left and (part := os.read(handle, min(left, PIECE_BYTES))):
         parts.append(part)
         left -= len(part)
     if not left:
