@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+import msgspec
 from saphan_schemas.attachments import check_name
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
@@ -74,14 +75,36 @@ def attachment_of(headers: Mapping[str, str]) -> tuple[str, Blob]:
     return name, blob
 
 
+def object_of(data: bytes) -> dict[str, Any]:
+    """The JSON object of an answer.
+
+    Raises:
+        OperatorError: `node_answer`.
+    """
+    try:
+        found: dict[str, Any] = msgspec.json.decode(data[:ANSWER_BYTES], type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise OperatorError(
+            "node_answer",
+            "the node answered with something that is no JSON object",
+            field="node",
+            hint="see the node's log; node and command should be of one version",
+        ) from None
+    return found
+
+
 def refusal(status: int, value: Mapping[str, Any]) -> SaphanError:
     """The error that an answer of this status carries, with the node's code and words."""
     return _FAMILIES.get(status, OperatorError)(
         str(value.get("code", "node_answer")),
         str(value.get("message", f"the node answered status {status}")),
-        field=value.get("field"),
-        hint=value.get("hint"),
+        field=_word(value.get("field")),
+        hint=_word(value.get("hint")),
     )
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def unreachable(where: str, why: str) -> Unavailable:

@@ -19,17 +19,17 @@ from typing import Any, Final, Self
 
 import aiohttp
 import msgspec
-from saphan_schemas.errors import InvalidInput, Refused, SaphanError, Unavailable
+from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.records import Blob
 
 from saphan.api_answer import (
-    ANSWER_BYTES,
     SOCKET_NAME,
     TOKEN_NAME,
     UPLOAD_TAKEN,
     UPLOAD_WAIT_S,
     UPLOADS,
     attachment_of,
+    object_of,
     read_token,
     refusal,
     unreachable,
@@ -321,7 +321,7 @@ class Node:
                     raise _error(response.status, data)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unreachable(str(self._folder or self._base), type(error).__name__) from None
-        return msgspec.json.decode(data, type=dict[str, Any])
+        return object_of(data)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
@@ -386,7 +386,7 @@ async def _something_came(events: aiohttp.ClientResponse) -> bool:
 
 def _error(status: int, data: bytes) -> SaphanError:
     try:
-        value = msgspec.json.decode(data[:ANSWER_BYTES], type=dict[str, Any])
-    except msgspec.DecodeError:
+        value = object_of(data)
+    except OperatorError:
         value = {}
     return refusal(status, value)
