@@ -18,7 +18,7 @@ from saphan_protocol.batch import SALT_BYTES, sign_one
 from saphan_protocol.custody import SECRET_BYTES, seal_shares
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, SaphanError
 from saphan_schemas.records import Role
 
 from saphan.backup.contents import DATABASE, members
@@ -36,13 +36,14 @@ from saphan.backup.new_file import new_file
 from saphan.backup.one_at_a_time import alone
 from saphan.backup.snapshot import snapshot
 from saphan.backup.stream import PIECE, SealedWriter
-from saphan.durable import replace_file
+from saphan.durable import read_bounded, replace_file
 from saphan.keys.keyfiles import read_node
 from saphan.office import Office
 
 MARK_NAME: Final = "backup.json"
 LOCK_NAME: Final = "backup.lock"
 MARK_FORMAT: Final = "backup-made/1"
+MARK_BYTES: Final = 4 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +171,8 @@ def _mark(plan: Plan) -> None:
 def read_mark(path: Path) -> dict[Part, int]:
     """When which part was saved last, ms UTC; nothing if that is not known."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_bounded(path, MARK_BYTES, "backup mark"))
         found: Sequence[Part] = ("data", "keys")
         return {part: int(value["made"][part]) for part in found if part in value["made"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (SaphanError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return {}

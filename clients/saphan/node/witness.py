@@ -151,7 +151,15 @@ def _load(path: Path) -> dict[str, Known]:
         if value["saphan"] != STATE_FORMAT:
             raise ValueError(value["saphan"])
         return {str(origin): _known(log) for origin, log in value["logs"].items()}
-    except (InvalidInput, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (
+        InvalidInput,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,  # of Infinity, which json takes for a number
+        RecursionError,
+    ):
         raise OperatorError(
             "witness_state_damaged",
             f"{path} does not parse, so this node cannot know what it has cosigned",
