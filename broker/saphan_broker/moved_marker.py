@@ -17,6 +17,8 @@ from saphan_broker.export_file import put_file
 from saphan_broker.opening import StoreChoice
 
 MARKER_NAME: Final = "store.moved"
+_MOST: Final = 4096
+"""Characters of it that are looked at."""
 
 
 def mark_moved(data: Path, choice: StoreChoice) -> None:
@@ -37,7 +39,8 @@ def check_not_moved(data: Path, choice: StoreChoice) -> None:
     """
     path = data / MARKER_NAME
     try:
-        engine, _, place = path.read_text().strip().partition(" ")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            engine, _, place = file.read(_MOST).strip().partition(" ")
     except FileNotFoundError:
         return
     if choice.shared == (engine == "redis"):

@@ -86,7 +86,7 @@ def read_manifest(folder: Path) -> Kept:
             field="from",
             hint="name the folder that `saphan-broker backup --out` has made, or make one again",
         ) from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _malformed(folder, f"{MANIFEST} does not parse") from None
     if kept.saphan != FORMAT or set(kept.heads) != set(LOGS):
         raise _malformed(folder, f"it is not of format {FORMAT}")
