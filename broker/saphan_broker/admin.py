@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import logging
 import os
 import socket
@@ -145,7 +144,7 @@ class AdminPages:
         asked = await _body(request, AdmitRequest)
         try:
             signed = base64.b64decode(asked.operation, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one, and what is no ASCII another
             raise InvalidInput("malformed", "it is not base64", field="operation") from None
         enrolment = await asyncio.to_thread(read_enrolment, signed)
         # The command has compared already; here the very bytes that are logged are compared.

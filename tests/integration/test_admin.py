@@ -158,6 +158,7 @@ async def test_a_later_operation_needs_no_words_but_its_roots(world: World) -> N
         [],
         {"operation": "AA=="},
         {"operation": "not base64!", "fingerprints": []},
+        {"operation": "ສະບາຍດີ", "fingerprints": []},
         {"operation": "AA==", "fingerprints": [], "yes": True},
         {"operation": 7, "fingerprints": []},
     ],
