@@ -151,8 +151,8 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
         named = "" if parts.scheme == "unix" else parts.path.removeprefix("/")
         if parts.scheme in BY_SENTINELS:
             named = named.partition("/")[2]
-        if named and not (named.isascii() and named.isdecimal()):
-            raise _bad_url(f"{named!r} is no number of a database")
+        if named and not (named.isascii() and named.isdecimal() and len(named) <= 9):
+            raise _bad_url(f"{named[:40]!r} is no number of a database")
         return int(named or 0)
 
     @property

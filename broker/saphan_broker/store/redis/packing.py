@@ -74,7 +74,7 @@ def _whole(read: Callable[P, T]) -> Callable[P, T]:
     def reading(*args: P.args, **named: P.kwargs) -> T:
         try:
             return read(*args, **named)
-        except (msgspec.MsgspecError, TypeError, ValueError, IndexError):
+        except (msgspec.MsgspecError, TypeError, ValueError, LookupError, RecursionError):
             what = read.__name__.removeprefix("read_")
             raise damaged(f"a row cannot be read ({what})") from None
 
