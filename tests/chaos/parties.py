@@ -18,7 +18,7 @@ LINE_BYTES: Final = 1 << 20
 STOP_S: Final = 20.0
 PAUSE_S: Final = 0.3
 """Before a process that has ended by itself is started again."""
-START_S: Final = 40.0
+START_S: Final = 120.0
 
 Ready = Callable[[dict[str, Any]], None]
 

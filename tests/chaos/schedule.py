@@ -47,7 +47,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def end(self) -> float:
         """When it is over, in seconds after the load began."""
-        return self.at + self.seconds
+        return round(self.at + self.seconds, 2)
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,26 +135,30 @@ def draw(
     # Drawn before kinds are left out: on another machine the rest stays as much the same as it can.
     kinds = _kinds(form)
     faults: list[Fault] = []
-    at, early = CALM_S, 0.0
-    busy: dict[str, float] = {}
+    busy: dict[str, list[Fault]] = {}
     if form == "lost":
         middle = round(seconds * chance.uniform(0.4, 0.6), 2)
         faults.append(Fault(middle, "lose_data", BROKER, 0.2))
-        busy[BROKER] = middle + SUCCESSION_S
-        early = middle - 5.0
+        busy[BROKER] = [Fault(middle - 1.0, "lose_data", BROKER, 1.0 + SUCCESSION_S)]
+    at = CALM_S
     while (at := at + chance.uniform(0.3, 1.6)) < seconds - CALM_S:
         kind = chance.choices(kinds, [one.weight for one in kinds])[0]
         target = chance.choice(kind.targets)
-        lasts = min(round(chance.uniform(*kind.seconds), 2), seconds - CALM_S / 2 - at)
+        lasts = min(chance.uniform(*kind.seconds), seconds - CALM_S / 2 - at)
         amount = chance.randint(*kind.amount)
-        left_alone = form == "lost" and target == BROKER and at < early
-        if (busy.get(target, 0.0) > at and not left_alone) or kind.name in without:
+        fault = Fault(round(at, 2), kind.name, target, round(lasts, 2), amount)
+        before = busy.setdefault(target, [])
+        if kind.name in without or any(_overlap(fault, one) for one in before):
             continue
-        busy[target] = max(busy.get(target, 0.0), at + lasts)
-        faults.append(Fault(round(at, 2), kind.name, target, round(lasts, 2), amount))
+        before.append(fault)
+        faults.append(fault)
     faults.sort(key=lambda fault: fault.at)
     replicas = chance.randint(0, 1) if form == "valkey" else 0
     return Schedule(seed, number, form, seconds, replicas, tuple(faults))
+
+
+def _overlap(one: Fault, other: Fault) -> bool:
+    return one.at <= other.end and other.at <= one.end
 
 
 def write(schedule: Schedule, file: Path) -> None:
