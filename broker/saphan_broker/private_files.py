@@ -53,11 +53,20 @@ def read(path: Path) -> bytes:
     """The bytes of a private file.
 
     Raises:
-        OperatorError: `key_file_missing`, `key_file_exposed`, `key_file_malformed` (too long).
+        OperatorError: `key_file_missing`, `key_file_exposed`, `key_file_unreadable`,
+            `key_file_malformed` (too long).
     """
     check_private(path)
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise OperatorError(
+            "key_file_unreadable",
+            f"{path} cannot be read: {error.strerror}",
+            field="keys",
+            hint="check its owner, and the disk that it is on; nothing is signed without it",
+        ) from None
     if len(data) > MAX_BYTES:
         raise malformed(path, f"it is longer than {MAX_BYTES} bytes")
     return data
