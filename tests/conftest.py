@@ -30,7 +30,7 @@ settings.register_profile(
 )
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-KEPT_VARIABLES = ("SAPHAN_VECTORS",)
+KEPT_VARIABLES = ("SAPHAN_VECTORS", "SAPHAN_SYSCALLS")
 """Variables of ours that a test may see: where the official vectors are."""
 
 

@@ -118,8 +118,10 @@ def _fill(fresh: Path) -> None:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={FORMAT}")
         connection.execute("COMMIT")
+        # Closing would do that too, and not say that it failed: the file gets its name alone.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
-        connection.close()  # the last one: it moves the WAL into the file
+        connection.close()
 
 
 def upgrade(directory: Path) -> None:
