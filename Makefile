@@ -8,11 +8,12 @@ MAKEFLAGS += --no-print-directory
 
 PY ?=
 PYTEST_ARGS ?=
+CHAOS_ARGS ?=
 BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed verifier-kit vectors clean
+.PHONY: help setup demo test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model verifier-kit vectors chaos clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -61,6 +62,12 @@ bench-retention: $(STAMP) ## destroy a million due bulletins, a quarter of an ho
 
 bench-speed: $(STAMP) ## measure beside NATS and Redis streams, forty minutes; RESULTS-speed.md
 	@$(BIN)/python -m benchmarks.run_speed
+
+model: $(STAMP) ## search the larger worlds of the model of a delivery, a quarter of an hour; prints
+	@cd tests && ../$(BIN)/python -m model large
+
+chaos: $(STAMP) ## break real processes under load, CHAOS_MINUTES (20); build/chaos/report.html
+	@PYTHONPATH=tests:. $(BIN)/python -m chaos $(CHAOS_ARGS)
 
 verifier-kit: $(STAMP) ## a folder that checks evidence on a computer without a network; dist/verifier-kit
 	@.ci/verifier-kit dist/verifier-kit $(PLATFORMS)
