@@ -47,6 +47,8 @@ _FROM_NODE = cast("type[FromNode]", FromNode)
 
 AT_ONCE: Final = 4
 """Reports that are taken at a time: each may be a whole directory in memory."""
+SENT_AHEAD: Final = 256
+"""Messages of a node between its login and its report: what it would send to a broker that runs."""
 PATIENCE_SECONDS: Final = LIMITS.report_ms / 1000
 
 
@@ -252,10 +254,12 @@ def log_lost() -> Unavailable:
 
 
 async def _part(ws: web.WebSocketResponse) -> Report:
-    frame = await _receive(ws, REPORT_BYTES, PATIENCE_SECONDS)
-    if not isinstance(frame, Report):
-        raise InvalidInput("report_malformed", "a report was asked for", field="report")
-    return frame
+    """The next part of a report; a node does not wait for its welcome with what it has to send."""
+    for _ in range(SENT_AHEAD):
+        frame = await _receive(ws, REPORT_BYTES, PATIENCE_SECONDS)
+        if isinstance(frame, Report):
+            return frame
+    raise InvalidInput("report_malformed", "a report was asked for", field="report")
 
 
 async def _receive(ws: web.WebSocketResponse, limit: int, seconds: float) -> FromNode:
