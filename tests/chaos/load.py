@@ -101,9 +101,12 @@ class Load:
             self._reading.append(asyncio.create_task(self._read_all(name)))
             self._reading.append(asyncio.create_task(self._watch(name)))
 
-    async def finish_pushing(self) -> None:
+    def push_no_more(self) -> None:
         """Nothing new; what was begun is pushed until its node has answered."""
         self._pushing = False
+
+    async def pushed_all(self) -> None:
+        """Wait for that."""
         await asyncio.gather(*self._pushers)
 
     async def stop(self) -> None:

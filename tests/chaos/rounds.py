@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +90,10 @@ async def _played(world: World, schedule: Schedule, story: Story, table: Table) 
     try:
         await nemesis.run(schedule)
         story.tell("faults are over")
+        await asyncio.sleep(max(0.0, schedule.seconds - story.now))
+        load.push_no_more()
         await nemesis.heal()
-        await load.finish_pushing()
+        await load.pushed_all()
         seconds, open_ = await settle(world, load, table.patience)
         story.tell("settled", seconds=round(seconds, 2), open=open_[:20])
     finally:
