@@ -1,0 +1,36 @@
+"""Three short rounds with a fixed seed, whole: the same program as `make chaos`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.servers import need
+
+from chaos.__main__ import QUICK, QUICK_SEED
+from chaos.clocks import PATHS
+from chaos.schedule import read
+from support.rooms import ROOT
+
+
+@pytest.mark.timeout(900)  # a minute on two quiet cores; other tests may have them
+def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
+    need("valkey")
+    ended = subprocess.run(
+        [sys.executable, "-m", "chaos", "--quick", "--out", tmp_path],
+        cwd=ROOT,
+        env=dict(PYTHONPATH=":".join(map(str, (*PATHS[1:], ROOT))), PATH="/usr/sbin:/usr/bin:/bin"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-6_000:]
+    page = (tmp_path / "report.html").read_text()
+    assert f"seed <b>{QUICK_SEED}</b>" in page
+    assert "0 losses" in page
+    for number, (form, _) in enumerate(QUICK, 1):
+        played = read(tmp_path / f"round-{number:03d}.json")
+        assert (played.form, played.seed) == (form, QUICK_SEED)
+        assert played.faults
