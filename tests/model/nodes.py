@@ -81,6 +81,9 @@ def _waits(node: Node, item: str, without: frozenset[str]) -> bool:
     if said == "read":
         return at.state is State.ACCEPTED
     if said == "recalled":
+        if any(word(entry) == "handover" for entry in node.old or ()):
+            # A request does not become an outcome by coming first.
+            return any(word(entry) == "handover" for entry in node.view)
         return at.state is not None or any(told.startswith("consign") for told in node.done)
     if said in ("obeyed", "declined"):
         return at.after.recalled
