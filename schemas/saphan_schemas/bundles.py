@@ -28,6 +28,7 @@ from saphan_schemas.records import (
     Salt,
     Signature,
 )
+from saphan_schemas.succession_frames import Step
 
 BUNDLE_FORMAT: Final = "saphan/bundle/1"
 SPECIFICATION: Final = "evidence.md 1"
@@ -176,9 +177,17 @@ class BundleBody(Record, frozen=True, tag=9):
 
 
 class BundleEnd(Record, frozen=True, tag=10):
-    """How many items of each tag from 2 to 9 came before, in the order of the tags."""
+    """How many items of each tag from 2 to 9 came before, in the order of the tags; then how many
+    of tag 11, if there are any."""
 
-    counts: Annotated[tuple[Count, ...], Meta(min_length=8, max_length=8)]
+    counts: Annotated[tuple[Count, ...], Meta(min_length=8, max_length=9)]
+
+
+class BundleSuccession(Record, frozen=True, tag=11):
+    """How the bundle's log came to follow a lost one, or which log has followed it: at most one of
+    each, the older first. The last items before the end."""
+
+    step: Step
 
 
 BundleItem = (
@@ -191,5 +200,6 @@ BundleItem = (
     | BundleEntry
     | BundleDisclosure
     | BundleBody
+    | BundleSuccession
     | BundleEnd
 )

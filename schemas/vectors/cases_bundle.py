@@ -10,6 +10,8 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
+from saphan_protocol.checkpoint import parse_checkpoint
+from saphan_protocol.notes import parse_note
 from saphan_schemas.bundles import (
     BundleAnchor,
     BundleBody,
@@ -21,6 +23,7 @@ from saphan_schemas.bundles import (
     BundleNote,
     BundlePackage,
     BundleSignature,
+    BundleSuccession,
 )
 from saphan_schemas.records import Event, Role
 from saphan_schemas.samples import sample
@@ -29,6 +32,7 @@ from support.audits import KH, LA, THERE
 from support.bundled import Maker, cosign, recounted
 from support.ceremony import NOW, Ceremony, revoke
 from support.logbook import Logbook
+from support.successors import step_after
 
 HOUR_MS = 3_600_000
 
@@ -357,7 +361,30 @@ STORIES: list[tuple[str, str, tuple[str, str] | set[str], Callable[[], Any]]] = 
 ]  # fmt: skip
 
 
-def stories() -> Iterator[tuple[str, str, tuple[str, str] | set[str], Callable[[], Any]]]:
+Told = tuple[str, str, tuple[str, str] | set[str], Callable[[], Any]]
+
+
+def successions(items: list[BundleItem]) -> Iterator[Told]:
+    """The good bundle's log was lost, and another one has followed it."""
+    notes = [
+        item.note for item in items if isinstance(item, BundleNote) and item.log != "directory"
+    ]
+    origin, size, root = parse_checkpoint(parse_note(notes[-1]).text)
+
+    def with_step(size: int, root: bytes, **changes: Any) -> list[BundleItem]:
+        step = replace(step_after(origin, size, root, NOW + HOUR_MS), **changes)
+        return recounted([*items[:-1], BundleSuccession(step), items[-1]])
+
+    yield "succeeded", "its log has a successor", set(), partial(with_step, size, root)
+    less = partial(with_step, size - 1, bytes(32))
+    yield "succeeded_denied", "the successor names less", {"successor_denies"}, less
+    bent = partial(with_step, size, root, path=())
+    yield "succession_bent", "leaf 0 is not there", ("V18", "proof_inclusion"), bent
+    other = partial(with_step, size, root, directory="another.test/directory/1")
+    yield "succession_elsewhere", "another directory", ("V18", "successor_malformed"), other
+
+
+def stories() -> Iterator[Told]:
     """Cases with logs of their own; each is made only when it is asked for."""
     for name, why, expected, make in STORIES:
         yield name, why, expected, partial(_made, make)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ HERE: Final = Path(__file__).resolve().parent / "bundle"
 sys.path.insert(0, str(HERE.parents[2] / "tests"))  # the logbook that tests keep, and its agencies
 
 import msgpack  # noqa: E402
-from cases_bundle import edits, good, stories  # noqa: E402
+from cases_bundle import edits, good, stories, successions  # noqa: E402
 from msgspec.msgpack import Decoder  # noqa: E402
 from saphan_schemas.bodies import known_types  # noqa: E402
 from saphan_schemas.bundles import BundleItem  # noqa: E402
@@ -37,7 +38,7 @@ def main(folder: Path) -> None:
         return [pool.setdefault(line, len(pool)) for line in lines]
 
     cases = [_case(one.name, one.why, one.expected, told(_lines(one.items))) for one in edits(base)]
-    for name, why, expected, make in stories():
+    for name, why, expected, make in chain(stories(), successions(base)):
         lines = held.get(name) or _lines(make())
         cases.append(_case(name, why, expected, told(lines)))
     types = {kind.name: kind.digest.hex() for kind in known_types()}

@@ -52,7 +52,8 @@ def succeeded(tmp_path_factory: pytest.TempPathFactory) -> Succeeded:
                 await reporter.report(url)
             await command.made
         async with renamed(world).running():
-            await exchange(world, *world.agencies.values())
+            first, second = world.agencies.values()
+            await exchange(world, first, second)
 
     asyncio.run(scenario())
     return Succeeded(world, lived, signed)

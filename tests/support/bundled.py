@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from saphan_protocol.batch import index_batches, sign_one
+from saphan_protocol.bundle.reading import ORDER, end_counts
 from saphan_protocol.bundle.report import Verdict
 from saphan_protocol.bundle.verify import verify_bundle
 from saphan_protocol.checkpoint import cosign_lines, format_checkpoint
@@ -48,16 +49,6 @@ from support.audits import KH, LA, THERE, halves
 from support.ceremony import NOW
 from support.logbook import PINS, TYPES, Log, Logbook
 
-KINDS = (
-    BundleNote,
-    BundleLeaves,
-    BundlePackage,
-    BundleAnchor,
-    BundleSignature,
-    BundleEntry,
-    BundleDisclosure,
-    BundleBody,
-)
 PIECE = 3_000
 """Shorter than any ciphertext: sealed bytes come in several pieces."""
 
@@ -231,8 +222,8 @@ def needed_anchors(
 
 def closed(head: BundleHead, body: Sequence[BundleItem]) -> list[BundleItem]:
     """A bundle of these items, with the end that counts them."""
-    counts = tuple(sum(isinstance(item, kind) for item in body) for kind in KINDS)
-    return [head, *body, BundleEnd(counts)]
+    counts = tuple(sum(isinstance(item, kind) for item in body) for kind in ORDER)
+    return [head, *body, BundleEnd(end_counts(counts))]
 
 
 def recounted(items: Sequence[BundleItem]) -> list[BundleItem]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from copy import copy
 
 from saphan_protocol.audit.before import OldLogs
-from saphan_protocol.evidence import successor_leaf
+from saphan_protocol.evidence import anchor_leaf, successor_leaf
+from saphan_protocol.merkle import EMPTY_ROOT, inclusion_path, leaf_hash, root_of
 from saphan_protocol.pins import Pins, numbered, origin_number
+from saphan_schemas.succession_frames import Step
 
 from support.logbook import Log, Logbook
 
@@ -41,6 +43,22 @@ def _grown(pins: Pins, *, directory: bool) -> Pins:
         )
     }
     return Pins(name=pins.name, **after)
+
+
+def step_after(lost: str, size: int, root: bytes, time: int) -> Step:
+    """What the log after `lost` shows of itself: that it names this head."""
+    lasting, number = origin_number(lost)
+    log = Log(f"{lasting}/{number + 1}")
+    log.kept = [successor_leaf(lost, size, root), anchor_leaf(0, EMPTY_ROOT), b"and so on"]
+    log.sign(time)
+    hashes = [leaf_hash(leaf) for leaf in log.kept]
+
+    def node(level: int, index: int) -> bytes:
+        return root_of(hashes[index << level : (index + 1) << level])
+
+    path = inclusion_path(0, len(hashes), node)
+    directory = f"{lasting.rpartition('/')[0]}/directory/1"
+    return Step(directory, log.origin, log.kept[0], path, log.note())
 
 
 def cut(lost: Logbook, size: int) -> Log:

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Final
 
 from saphan_protocol.batch import RootRef
-from saphan_protocol.bundle.reading import ORDER
+from saphan_protocol.bundle.reading import ORDER, end_counts
 from saphan_protocol.pins import Pins
 from saphan_schemas.bundles import (
     BUNDLE_FORMAT,
@@ -88,12 +88,13 @@ def gather(
     counts = dict.fromkeys(ORDER, 0)
     story_items = _items(story, placing, agency, pins, now, gathered, schema=disclosure is not None)
     disclosed = () if disclosure is None else (disclosure,)
-    for item in chain(story_items, disclosed, sealed.bodies(attachments=attachments)):
+    bodies = sealed.bodies(attachments=attachments)
+    for item in chain(story_items, disclosed, bodies, story.successions()):
         if not isinstance(item, BundleHead):
             counts[type(item)] += 1
         yield item
     gathered.shown, gathered.absent = sealed.shown, sealed.absent
-    yield BundleEnd(tuple(counts.values()))
+    yield BundleEnd(end_counts(list(counts.values())))
 
 
 def _items(

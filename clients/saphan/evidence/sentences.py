@@ -7,6 +7,7 @@ from typing import Final
 
 from saphan_protocol.bundle.facts import EventSeen, KeySeen, Proof
 from saphan_protocol.bundle.report import Finding, Remark, Verdict
+from saphan_protocol.pins import origin_number
 from saphan_schemas.messages import has_text, text
 
 from saphan.pages.saying import stamp
@@ -25,7 +26,21 @@ def verdict_sentences(verdict: Verdict, lang: str) -> tuple[str, ...]:
     else:
         said.append(text(f"verdict.rests_on{'_pinned' if verdict.pinned else ''}", lang))
         said.append(text("verdict.meaning", lang))
+        said += _which_log(verdict, lang)
     return tuple(said)
+
+
+def _which_log(verdict: Verdict, lang: str) -> Iterator[str]:
+    """Of a broker that has lost a log: which of its logs tells this story."""
+    origin = verdict.pins[1].origin
+    before = None
+    for seen in verdict.successions:
+        named = {"lost": seen.lost, "follows": seen.follows}
+        before = before or (seen if seen.follows == origin else None)
+        key = "log_followed" if seen.lost == origin else "log_follows"
+        yield text(f"verdict.{key}", lang, **named)
+    if before is None and origin_number(origin)[1] > 1:
+        yield text("verdict.log_later", lang, origin=origin)
 
 
 def paper_words(verdict: Verdict, lang: str) -> Iterator[tuple[str, bytes]]:
@@ -71,6 +86,9 @@ def proven_sentences(verdict: Verdict, lang: str) -> Iterator[str]:
         yield text("proven.disclosed", lang, agency=shown.agency, to=shown.to)
     if verdict.content is not None:
         yield text("proven.content", lang, authors=authors_text(verdict.content.authors, lang))
+    for seen in verdict.successions:
+        named = {"lost": seen.lost, "follows": seen.follows, "size": f"{seen.size:,}"}
+        yield text("proven.succession", lang, **named)
     if verdict.pinned:
         yield text("proven.pinned", lang)
 

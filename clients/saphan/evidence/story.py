@@ -17,12 +17,15 @@ from saphan_protocol.evidence import MAX_ENTRY_BYTES
 from saphan_protocol.hold_order import parse_hold
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
+from saphan_protocol.pins import origin_number
 from saphan_protocol.registrations import parse_registration
+from saphan_schemas.bundles import BundleSuccession
 from saphan_schemas.codec import decode, encode
 from saphan_schemas.directory_records import AgreementOrder, SchemaPackage
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Entry, Header, LeafType, Path, Targeted
+from saphan_schemas.succession_frames import STEP_BYTES, Step
 
 from saphan.audit.kept_logs import KeptLog
 from saphan.audit.records import Found, Opened
@@ -120,6 +123,16 @@ class Story:
             (self._log.pins.directory.origin, leaves),
         ).fetchone()
         return None if row is None else (row[0], row[1])
+
+    def successions(self) -> Iterator[BundleSuccession]:
+        """How this log came to follow a lost one, and which log has followed it."""
+        number = origin_number(self._log.pins.evidence.origin)[1]
+        rows = self._db.execute(
+            "SELECT step FROM successions WHERE number IN (?, ?) ORDER BY number",
+            (number, number + 1),
+        )
+        for (step,) in rows:
+            yield BundleSuccession(decode(Step, step, STEP_BYTES, "succession"))
 
     def leaves(self, size: int) -> Iterator[bytes]:
         """The directory's first `size` leaves."""

@@ -68,6 +68,21 @@ class HeadSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class SuccessionSeen:
+    """An evidence log that was lost and the one that follows it, as the log's own keys have said.
+
+    Args:
+        lost, follows: their origins.
+        size, root: the largest head of the lost one that anybody reported.
+    """
+
+    lost: str
+    follows: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PartySeen:
     """A party of an agreement and the ids of the roots that the agreement pins for it."""
 

@@ -5,7 +5,7 @@ Step V1 of evidence.md. What is read here is believed by nobody yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 from saphan_schemas.bundles import (
@@ -21,6 +21,7 @@ from saphan_schemas.bundles import (
     BundleNote,
     BundlePackage,
     BundleSignature,
+    BundleSuccession,
 )
 from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput
@@ -40,8 +41,10 @@ ORDER: Final = (
     BundleEntry,
     BundleDisclosure,
     BundleBody,
+    BundleSuccession,
 )
-"""Between head and end, in the order of their tags."""
+"""Between head and end, in the order of their tags; the end's own tag was given out before the
+last one's."""
 
 MOST: Final[dict[type[object], int]] = {
     BundleNote: LIMITS.bundle_notes,
@@ -50,9 +53,16 @@ MOST: Final[dict[type[object], int]] = {
     BundleSignature: LIMITS.bundle_entries,
     BundleEntry: LIMITS.bundle_entries,
     BundleDisclosure: 1,
+    BundleSuccession: 2,
 }
 """Items that are kept in memory; leaves are counted one by one, and of sealed bytes only the
 ciphertext is kept."""
+
+
+def end_counts(counts: Sequence[int]) -> tuple[int, ...]:
+    """What a bundle's end says of these numbers of items, in the order of `ORDER`: successions are
+    counted where there are any."""
+    return tuple(counts) if counts[-1] else tuple(counts[:-1])
 
 
 def parse_bundle_item(data: bytes) -> BundleItem:
@@ -105,7 +115,7 @@ class BundleReader:
             self._held = None
             self._counts[place] += 1
             if most is not None and self._counts[place] > most:
-                raise large(f"more than {most} items of tag {place + 2}")
+                raise large(f"more than {most} items of the kind {kind.__name__}")
             yield item
 
     def end(self) -> None:
@@ -117,7 +127,7 @@ class BundleReader:
         last = self._peek()
         if not isinstance(last, BundleEnd):
             raise disordered("an item stands where none of its kind may stand")
-        if list(last.counts) != self._counts:
+        if last.counts != end_counts(self._counts):
             raise InvalidInput(
                 "evidence_counts",
                 "its end counts other items than there are: some were taken out or put in",

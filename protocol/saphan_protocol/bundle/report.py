@@ -23,6 +23,7 @@ from saphan_protocol.bundle.facts import (
     DisclosureSeen,
     EventSeen,
     HeadSeen,
+    SuccessionSeen,
 )
 from saphan_protocol.words import fingerprint_words
 
@@ -47,6 +48,7 @@ class BundleStep(enum.StrEnum):
     DISCLOSURE = "V15"
     BODIES = "V16"
     CONTENT = "V17"
+    SUCCESSION = "V18"
 
 
 class Outcome(enum.StrEnum):
@@ -125,6 +127,7 @@ class Verdict:
     events: tuple[EventSeen, ...] = ()
     disclosure: DisclosureSeen | None = None
     content: ContentSeen | None = None
+    successions: tuple[SuccessionSeen, ...] = ()
 
     @property
     def pins_words(self) -> str | None:
@@ -150,6 +153,7 @@ GAPS: Final = frozenset(
         "schema_unknown",  # this program does not have the schema
         "seen_differs",  # the sender had seen another history, or says so
         "signature_missing",  # an agency's record without its signature
+        "successor_denies",  # the log that follows names less than is shown here, or another head
         "steps_missing",  # an event that only follows if others, not shown, came between
         "unwitnessed",  # the agreement's witness policy is not met
     }

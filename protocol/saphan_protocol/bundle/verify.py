@@ -7,7 +7,7 @@ wrong ends the check and is named; what is missing is noted as a gap, and the ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from saphan_schemas.bundles import (
@@ -35,6 +35,7 @@ from saphan_protocol.bundle.reading import BundleReader, disordered
 from saphan_protocol.bundle.report import BundleStep, Finding, Outcome, Verdict
 from saphan_protocol.bundle.seen import Witnessed, delivery_seen, event_seen, note_recipients
 from saphan_protocol.bundle.subject import About, Judged, about
+from saphan_protocol.bundle.succeeded import read_successions
 from saphan_protocol.bundle.trail import Trail
 from saphan_protocol.bundle.unproven import unproven
 from saphan_protocol.pins import Pins
@@ -132,6 +133,7 @@ class _Check:
         disclosed = self._disclosed(story)
         content = self._content(disclosed, story)
         shown = read_bodies(self._reader, story.about, content, self._sink, self.trail)
+        successions = read_successions(self._reader, story.logs, self.trail)
         self._reader.end()
         blob = story.about.first.shown.ciphertext
         if blob is None:
@@ -143,7 +145,8 @@ class _Check:
             story.about.first.shown.attachments,
             shown,
         )
-        return self._facts(story, bulletin, disclosed, content)
+        facts = self._facts(story, bulletin, disclosed, content)
+        return replace(facts, successions=successions)
 
     def _facts(
         self,
