@@ -35,6 +35,8 @@ KEY_WARN_DAYS: Final = 1_095
 WITNESS_WARN_MS: Final = 2 * LIMITS.head_idle_ms
 """An idle log signs a head each hour, and some node cosigns it."""
 LAG_WARN_S: Final = 5
+SENTINELS: Final = 3
+"""One may go, and two still agree."""
 MEMORY_WARN: Final = 75
 MEMORY_BAD: Final = 90
 """Percent of what the server may use; at 100 it refuses every commit, and loses nothing."""
@@ -197,6 +199,7 @@ def _server(patient: Patient) -> Iterator[Finding]:
     else:
         yield Finding("server", "ok", "doctor.server_keeps", where)
     yield from _replicas(seen)
+    yield from _sentinels(seen)
     yield from _memory(seen)
 
 
@@ -209,6 +212,22 @@ def _replicas(seen: ServerSeen) -> Iterator[Finding]:
         level = "warn"  # its disk is the only copy
     key = "doctor.server_replicas" if seen.replicas else "doctor.server_no_replica"
     yield Finding("server", level, key, values, "doctor.server_replicas_next")
+
+
+def _sentinels(seen: ServerSeen) -> Iterator[Finding]:
+    """Whether a failover can come about, and what it may cost."""
+    told = seen.sentinels
+    if told is None:
+        return
+    values = {"asked": told.asked, "answered": told.answered, "quorum": told.quorum}
+    few = told.asked < SENTINELS or told.answered < told.asked
+    level: Level = "bad" if told.answered < told.quorum else "warn" if few else "ok"
+    yield Finding("server", level, "doctor.sentinels", values, "doctor.sentinels_next")
+    if 0 < seen.wanted < told.replicas:
+        values = {"wanted": seen.wanted, "known": told.replicas}
+        yield Finding(
+            "server", "warn", "doctor.sentinels_choose", values, "doctor.sentinels_choose_next"
+        )
 
 
 def _memory(seen: ServerSeen) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.dialling import dial
 from saphan_broker.store.redis.line import LineDown, unreachable
 from saphan_broker.store.redis.refusals import Reply
+from saphan_broker.store.redis.sentinels import ask
 from saphan_broker.store.redis.server import examine
 
 FAR_S: Final = 3_600
@@ -27,6 +28,7 @@ class ServerSeen:
         used, most: bytes of memory; most is 0 where the server sets no limit to itself.
         writes: whether its last write to the append-only file went well.
         primary: whether it takes writes at all.
+        sentinels: what they say, if they were asked where it is.
     """
 
     place: str
@@ -39,6 +41,22 @@ class ServerSeen:
     most: int
     writes: bool
     primary: bool
+    sentinels: SentinelsSeen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelsSeen:
+    """What the sentinels are at this moment.
+
+    Args:
+        asked: how many are named; answered: how many were heard; quorum: how many must agree.
+        replicas: how many replicas they know; any of them may be promoted.
+    """
+
+    asked: int
+    answered: int
+    quorum: int
+    replicas: int
 
 
 async def check_server(address: RedisAddress) -> None:
@@ -84,7 +102,16 @@ async def look_at_server(address: RedisAddress) -> ServerSeen:
         most=int(told.get("maxmemory", 0)),
         writes=told.get("aof_last_write_status", "ok") == "ok",
         primary=told.get("role", "master") == "master",
+        sentinels=await _sentinels(address),
     )
+
+
+async def _sentinels(address: RedisAddress) -> SentinelsSeen | None:
+    if not address.sentinels:
+        return None
+    named = await ask(address, all_of_them=True)
+    asked = len(address.sentinels)
+    return SentinelsSeen(asked, named.answered, named.quorum, named.replicas)
 
 
 def _facts(reply: Reply) -> dict[str, str]:

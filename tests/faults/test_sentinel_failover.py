@@ -21,6 +21,7 @@ from support.servers import ENGINES, Engine, Server, wait_until
 
 PATIENCE_S = 60.0
 """Generous: the sentinels take about three seconds, the broker two more."""
+pytestmark = pytest.mark.timeout(600)  # half a minute each on two quiet cores
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ GROUP = 3
 HEAD = "saphan:{saphan/evidence}:head"
 FAILOVER_S = 30.0
 """Generous: the sentinels take about three seconds."""
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(params=ENGINES)

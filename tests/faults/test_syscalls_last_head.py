@@ -15,13 +15,15 @@ import pytest
 from saphan_broker.logs.last_head import LastHeadFile
 from support import traced
 from support.signing_child import ORIGIN, head
-from support.traced import Fault, Ran, need_strace, said
+from support.traced import PATIENCE_S, Fault, Ran, need_strace, said
 
 CHILD = "support.signing_child"
 HEADS = 4
 CALLS = ("openat", "write", "pwrite64", "fsync", "fdatasync", "rename")
 USED = frozenset(("openat", "pwrite64", "fsync", "fdatasync", "rename"))
 CODES = frozenset(("key_file_unwritable", "key_file_missing", "key_file_unreadable"))
+
+pytestmark = pytest.mark.timeout(PATIENCE_S)
 
 
 def begin(folder: Path) -> Path:

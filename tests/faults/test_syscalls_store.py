@@ -18,7 +18,7 @@ from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_file import LOCK_NAME, STORE_NAME
 from support import traced
 from support.store_commits import Story
-from support.traced import CALLS, Fault, Ran, need_strace, said
+from support.traced import CALLS, PATIENCE_S, Fault, Ran, need_strace, said
 from support.whole_store import check_whole
 
 GROUP, COMMITS = 3, 2
@@ -31,6 +31,8 @@ CODES: Final = {
     "EIO": "before there is a store: lock and first file; the program says it in its own words",
     "ENOSPC": "the same",
 }
+
+pytestmark = pytest.mark.timeout(PATIENCE_S)
 
 
 def files_of(place: Path) -> list[Path]:

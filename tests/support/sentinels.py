@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 from saphan_broker.store.redis.address import RedisAddress
@@ -33,6 +34,7 @@ class Sentinel:
     primary: Server
     lines: tuple[str, ...] = ()
     password: str | None = None
+    tls: Mapping[str, Path] | None = None
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +72,13 @@ class Sentinel:
 
     def client(self) -> redis.Redis:
         """What the test looks in with; blocks."""
-        return redis.Redis(port=self.port, password=self.password, socket_timeout=2, protocol=2)
+        sealed: dict[str, Any] = {}
+        if self.tls is not None:
+            words = {"ca-cert": "ssl_ca_certs", "cert": "ssl_certfile", "key": "ssl_keyfile"}
+            sealed = {words[name]: str(path) for name, path in self.tls.items()}
+            sealed |= {"ssl": True, "host": "127.0.0.1"}
+        given: dict[str, Any] = {"port": self.port, "password": self.password, **sealed}
+        return redis.Redis(socket_timeout=2, **given)
 
     def told(self) -> dict[str, str]:
         """SENTINEL MASTER."""
@@ -94,7 +102,7 @@ class Sentinel:
     def _configuration(self) -> Path:
         lines = [
             "bind 127.0.0.1",
-            f"port {self.port}",
+            *self._listening(),
             f"dir {self.directory}",
             f"sentinel monitor {NAME} 127.0.0.1 {self.primary.port} 2",
             f"sentinel down-after-milliseconds {NAME} {DOWN_MS}",
@@ -102,10 +110,17 @@ class Sentinel:
             *self.lines,
         ]
         if self.password is not None:
+            lines += [f'sentinel auth-pass {NAME} "{self.primary.password}"']
             lines += [f'requirepass "{self.password}"', f'sentinel sentinel-pass "{self.password}"']
         path = self.directory / "sentinel.conf"
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return path
+
+    def _listening(self) -> list[str]:
+        if self.tls is None:
+            return [f"port {self.port}"]
+        files = [f"tls-{name}-file {path}" for name, path in self.tls.items()]
+        return ["port 0", f"tls-port {self.port}", "tls-replication yes", *files]
 
 
 class Guarded:

@@ -36,6 +36,8 @@ WHOLE: Final = "SAPHAN_SYSCALLS"
 FEW: Final = 5
 """Of each call, spread over all of them, in turn in each way, where not each is asked for."""
 CHILD_S: Final = 120.0
+PATIENCE_S: Final = 3600
+"""For one sweep: the whole one of writes has some thousand children."""
 
 
 @cache
