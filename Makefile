@@ -13,7 +13,7 @@ BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model verifier-kit vectors chaos clean
+.PHONY: help setup demo syscalls test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model verifier-kit vectors chaos clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -68,6 +68,9 @@ model: $(STAMP) ## search the larger worlds of the model of a delivery, a quarte
 
 chaos: $(STAMP) ## break real processes under load, CHAOS_MINUTES (20); build/chaos/report.html
 	@PYTHONPATH=tests:. $(BIN)/python -m chaos $(CHAOS_ARGS)
+
+syscalls: $(STAMP) ## each system call under a commit fails once, in each way; a quarter of an hour
+	@SAPHAN_SYSCALLS=all $(BIN)/python -m pytest -q -s -rs --numprocesses 0 tests/faults/test_syscalls_store.py tests/faults/test_syscalls_last_head.py
 
 verifier-kit: $(STAMP) ## a folder that checks evidence on a computer without a network; dist/verifier-kit
 	@.ci/verifier-kit dist/verifier-kit $(PLATFORMS)
