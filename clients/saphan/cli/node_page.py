@@ -25,6 +25,10 @@ def node_lines(found: Json) -> Iterator[str]:
     yield f"{_label('label.today')}{_cost(found['budget'])}"
     sizes = say("note.verified", directory=found["directory_size"], evidence=found["evidence_size"])
     yield f"{_label('label.logs')}{sizes}"
+    for one in found.get("successions", ()):
+        at = stamp(one["adopted"])
+        told = say("note.log_follows", log=one["log"], old=one["follows"], size=one["size"], at=at)
+        yield f"{_label(None)}{told}"
     yield f"{_label('label.agencies')}{', '.join(found['agencies']) or '-'}"
     for place, agreed in enumerate(found["agreements"]):
         dates = f"{stamp(agreed['valid_from'])[:10]} - {stamp(agreed['valid_until'])[:10]}"

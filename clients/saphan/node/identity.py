@@ -9,6 +9,8 @@ from msgspec import to_builtins
 from saphan_protocol.words import fingerprint_words
 from saphan_schemas.records import Role
 
+from saphan.node.rows.places import log_number
+from saphan.node.succession.kept import listed
 from saphan.node.trust.agreed import describe_all, describe_corridor
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ def describe(service: NodeService) -> dict[str, Any]:
         "alarms": [asdict(alarm) for alarm in service.alarms.standing()],
         "bound": [row for row in service.watching.bound.listed() if not row["logged"]],
         "directory_size": logs.directory.size,
+        "log": log_number(logs.pins.evidence),
+        "successions": listed(service.db),
         "evidence_size": logs.evidence_heads.newest.size if logs.evidence_heads.newest else 0,
         "agencies": agencies,
         "keys": keys,

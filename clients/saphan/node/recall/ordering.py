@@ -29,6 +29,7 @@ from saphan.node.rows.deliveries import QUEUED, REFUSED
 from saphan.node.rows.recall_standing import ENDS, Stands, stands_of
 from saphan.node.rows.recalled import keep_order
 from saphan.node.rows.statements import Said, keep_statements, sign_statements
+from saphan.node.succession.carrying import carry_lost
 
 Json = dict[str, Any]
 RECALLED: Final = Event.RECALLED.value
@@ -59,12 +60,16 @@ class Ordering:
         self._suppress = suppress
         self._clock = clock
 
-    def order(self, bulletin: bytes, code: str, caller: str) -> None:
+    def order(self, bulletin: bytes, code: str, caller: str) -> list[int]:
         """Take a bulletin back from all of its recipients; durable when it returns, the same again
         changes nothing.
 
         Args:
             code: why, one of `RECALLED_CODES`; caller: who orders it, as records name them.
+
+        Returns:
+            Rows of consignments to be sent first: a log that follows a lost one has to have what it
+            is told of.
 
         Raises:
             InvalidInput: `bulletin_unknown`, `recall_code`.
@@ -78,13 +83,13 @@ class Ordering:
             raise unknown(bulletin)
         if row[0] != self._agency:
             raise _foreign(row[0], bulletin)
-        before = self.ordered(bulletin)
+        before, carried = self.ordered(bulletin), list[int]()
         if before is None:
             with self._logs.lock:
                 self._logs.directory.key(self._key.key_id, Role.NODE)
             self._check_left(bulletin)
             self._suppress(bulletin, code)
-            self._keep(bulletin, code, caller)
+            carried = self._keep(bulletin, code, caller)
         elif before != code:
             raise Refused(
                 "recalled_before",
@@ -93,6 +98,7 @@ class Ordering:
                 hint=f"see how it stands: saphan recall show {bulletin.hex()[:16]}",
             )
         self.look(bulletin)
+        return carried
 
     def ordered(self, bulletin: bytes) -> str | None:
         """The code under which it was recalled here; None: it was not."""
@@ -189,11 +195,12 @@ class Ordering:
                 hint=f"see why: saphan status {bulletin.hex()[:16]}",
             )
 
-    def _keep(self, bulletin: bytes, code: str, caller: str) -> None:
+    def _keep(self, bulletin: bytes, code: str, caller: str) -> list[int]:
         """Step 1."""
         now = self._clock()
         with self._db.transaction() as tx:
             keep_order(tx, bulletin, code, caller, now)
+            return carry_lost(tx, self._agency, bulletin, self._logs.first)
 
     def _said(self, bulletin: bytes, code: str) -> list[Said]:
         """For each delivery in the log about which nothing was said yet; one instant for all."""
@@ -214,7 +221,10 @@ class Ordering:
                 " AND NOT EXISTS (SELECT 1 FROM statements s WHERE s.bulletin = ?1"
                 " AND s.recipient = d.recipient AND s.event = ?4)"
                 " AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.bulletin = ?1"
-                " AND e.recipient = d.recipient AND e.event = ?4) ORDER BY d.recipient",
+                " AND e.recipient = d.recipient AND e.event = ?4)"
+                # In a log that follows a lost one: once all that may be held is there again.
+                " AND NOT EXISTS (SELECT 1 FROM deliveries q WHERE q.bulletin = ?1"
+                " AND q.state = ?2) ORDER BY d.recipient",
                 (bulletin, QUEUED, REFUSED, State.RECALLED.value),
             )
         ]

@@ -76,7 +76,8 @@ class Recalls:
 
     async def order(self, bulletin: bytes, code: str, caller: str) -> Json:
         """Take one of our own back; raises what `Ordering.order` raises."""
-        await self.engine.in_frames(partial(self.ordering.order, bulletin, code, caller))
+        work = partial(self.ordering.order, bulletin, code, caller)
+        self.line.send_again(await self.engine.in_frames(work))
         self._open |= {bulletin.hex()}
         self._told(bulletin)
         return await self.engine.in_reading(partial(self.show, bulletin))

@@ -16,22 +16,21 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
 from saphan_protocol.delivery import TERMINAL
 from saphan_protocol.pins import Pins
 from saphan_protocol.succession import Named, SuccessorDiffers, check_chain, check_continues
 from saphan_schemas.errors import OperatorError, Refused
-from saphan_schemas.records import Consignment, Event
+from saphan_schemas.records import Event
 from saphan_schemas.succession_frames import Step
 
 from saphan.node.alarms import Alarms
-from saphan.node.files.parts import BROUGHT, HERE
 from saphan.node.holding.saying import NOTHING
 from saphan.node.logs import Logs
 from saphan.node.proving.proofs import LOOKED, WitnessedProofs
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
 from saphan.node.splits import Splits
+from saphan.node.succession.carrying import carry
 from saphan.node.succession.kept import BRINGS, keep_steps
 from saphan.node.witness import Witness
 
@@ -158,30 +157,4 @@ def _carry_own(tx: sqlite3.Connection, agency: str) -> None:
         "UPDATE deliveries SET state = ?, code = NULL, attempts = 1"
         " WHERE bulletin = ? AND recipient = ?",
         [(QUEUED, bulletin, one) for bulletin, them in undecided.items() for one in them],
-    )
-
-
-def carry(tx: sqlite3.Connection, wanted: dict[bytes, set[str]]) -> None:
-    """Put stored consignments back to waiting, by the very bytes that a log has shown.
-
-    Args:
-        wanted: recipients of each bulletin; a consignment that names others too is left alone.
-    """
-    rows: list[tuple[int]] = []
-    for bulletin, recipients in wanted.items():
-        left = set(recipients)
-        for row, body in tx.execute(
-            "SELECT id, body FROM consignments WHERE bulletin = ?"
-            " AND state IN ('logged', 'waiting') ORDER BY id DESC",
-            (bulletin,),
-        ):
-            consignment = msgspec.msgpack.decode(body, type=Consignment)
-            named = {ref.agency for ref in consignment.recipients}
-            if named <= left:
-                rows.append((row,))
-                left -= named
-    tx.executemany("UPDATE consignments SET state = 'waiting', code = NULL WHERE id = ?", rows)
-    tx.executemany(
-        "UPDATE parts SET stage = ? WHERE bulletin = ? AND stage = ?",
-        [(HERE, bulletin, BROUGHT) for bulletin in wanted],
     )

@@ -102,6 +102,11 @@ class Line:
         else:
             self._session.pumps.offer("bulletins", portion)
 
+    def send_again(self, rows: list[int]) -> None:
+        """Consignments that wait once more."""
+        if rows and self._session is not None:
+            self._session.pumps.send_rows(rows)
+
     def trust_again(self) -> None:
         """A person has cleared what it stood still for."""
         self._trusted_again.set()
