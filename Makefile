@@ -13,7 +13,7 @@ BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo syscalls test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model verifier-kit vectors chaos clean
+.PHONY: help setup demo syscalls test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model matrix verifier-kit vectors chaos clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -65,6 +65,9 @@ bench-speed: $(STAMP) ## measure beside NATS and Redis streams, forty minutes; R
 
 model: $(STAMP) ## search the larger worlds of the model of a delivery, a quarter of an hour; prints
 	@cd tests && ../$(BIN)/python -m model large
+
+matrix: $(STAMP) ## every effect of every use case fails in every way, a quarter of an hour
+	@MATRIX=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile tests/matrix
 
 chaos: $(STAMP) ## break real processes under load, CHAOS_MINUTES (20); build/chaos/report.html
 	@PYTHONPATH=tests:. $(BIN)/python -m chaos $(CHAOS_ARGS)
