@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
-from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State
+from saphan_protocol.delivery import TERMINAL, TRANSITIONS, State, Step
 
 from model.cases import SMALL, small
 from model.life import NOW, TIMES, UNASKED, Log, outcomes, stand
@@ -72,3 +75,27 @@ def test_the_clock_of_the_model_passes_every_deadline() -> None:
     assert asked is not None
     assert NOW[0] < asked < NOW[1] < expires < NOW[2] < TIMES.due < NOW[3]
     assert UNASKED.answer_by is None
+
+
+# --- the page that describes it -------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs/model.md").read_text(encoding="utf-8")
+
+
+def test_the_page_has_the_numbers_of_this_search() -> None:
+    rows = re.findall(r"^\| ([\w ,]+) \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    printed = {(name, int(worlds.replace(",", ""))) for name, worlds, _ in rows}
+    assert printed == {(sizes.name, len(small(sizes).worlds)) for sizes in SMALL}
+    moves = {(name, int(count.replace(",", ""))) for name, _, count in rows}
+    assert moves == {(sizes.name, small(sizes).moves) for sizes in SMALL}
+
+
+def test_the_picture_of_the_table_is_the_table() -> None:
+    drawn = set(re.findall(r"^    (\w+) --> (\w+)", PAGE, re.MULTILINE))
+    allowed = {
+        (state.value, after.value)
+        for state, row in TRANSITIONS.items()
+        for step, after in row.items()
+        if after is not state or step is Step.CONSIGN
+    }
+    assert drawn == allowed
