@@ -44,7 +44,9 @@ def items() -> list[BundleItem]:
 def test_a_whole_life_is_valid_and_every_step_was_taken(items: list[BundleItem]) -> None:
     verdict = verify_bundle(items, TYPES, PINS)
     assert verdict.outcome is Outcome.VALID, (verdict.finding, verdict.gaps)
-    assert {step.state for step in verdict.steps} == {"passed"}
+    *steps, succession = verdict.steps
+    assert {step.state for step in steps} == {"passed"}
+    assert succession.state == "not_needed"
     (delivery,) = verdict.deliveries
     assert (delivery.recipient, delivery.state) == (KH, State.READ)
     assert delivery.whole
