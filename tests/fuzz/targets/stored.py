@@ -1,0 +1,128 @@
+"""What a broker reads back from a Redis server and a store of objects: both are other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+from saphan_broker.store.redis import packing
+from saphan_broker.store.redis.address import RedisAddress
+from saphan_broker.store.redis.archive import formats
+from saphan_broker.store.redis.archive.envelope import HEAD_BYTES, seal, unseal
+from saphan_broker.store.rows import HoldRow
+from saphan_schemas.errors import OperatorError
+from saphan_schemas.limits import KIB, MIB
+from support.store_commits import digest
+
+from fuzz.target import Form, Target, text
+
+ID: Final = bytes(32)
+NAME: Final = "store/kind/7"
+ROW_BYTES: Final = 64 * KIB
+"""Of a bomb: rows have no bound but the server's, which holds what this broker wrote."""
+OBJECT_BYTES: Final = MIB
+"""Of a bomb; objects have at most eight times as much."""
+
+
+@cache
+def facts() -> bytes:
+    ref = formats.BodyRef(digest("pack"), HEAD_BYTES, 10, digest("section"))
+    row = formats.Finished(ID, "la.ospp", ID[:16], {b"f": b"facts", b"h": b"header"}, ref)
+    return formats.facts_body(30_000, [row])[0]
+
+
+@cache
+def block() -> bytes:
+    rows = {b"%d" % at: digest("leaf", at) for at in range(256)}
+    tile = b"".join(digest("hash", at) for at in range(256))
+    return formats.block_body(rows, {digest("key"): bytes(3373)}, tile)
+
+
+def _sealed(read: Callable[[str, bytes], object]) -> Callable[[bytes], object]:
+    """A body under a right envelope: what a broker has written, or who writes as one."""
+
+    def parse(data: bytes) -> object:
+        return read(NAME, seal(NAME, data))
+
+    return parse
+
+
+def _bulletin(data: bytes) -> object:
+    return packing.read_bulletin(ID, data, b"header", b"ciphertext")
+
+
+def _address(given: str) -> None:
+    RedisAddress(url=given, name="bridge.example").check()
+
+
+ROWS: Final[tuple[tuple[str, Callable[[bytes], object], object], ...]] = (
+    (
+        "row-facts",
+        lambda data: packing.read_facts(ID, data),
+        ("la.ospp", bytes(16), ID, 4096, ID, 1, 2, 3, [(4096, ID)]),
+    ),
+    ("row-bulletin", _bulletin, ("la.ospp", bytes(16), ID, 4096, ID, 1, 2, 3, [])),
+    (
+        "row-delivery",
+        lambda data: packing.read_delivery(ID, "kh.gpo", data),
+        ("la.ospp", "open", 1, 2, 3, None, 0, None, None),
+    ),
+    ("row-sender", packing.read_sender, ("la.ospp", "open", 1)),
+    ("row-stanza", lambda data: packing.read_stanza(ID, "kh.gpo", data), (5, bytes(1168))),
+    (
+        "row-hold",
+        lambda data: packing.read_hold((1, ID), data),
+        ("kh.gpo",) * (len(HoldRow.__struct_fields__) - 2),
+    ),
+    ("row-leaf", packing.read_leaf, (b"leaf",)),
+    ("row-entry", lambda data: packing.read_entry(7, data), (b"leaf",)),
+    ("row-anchor", packing.read_anchor, (1, 2, ID)),
+    ("row-cosignature", lambda data: packing.read_cosignature(b"la.ospp", data), (1, 2, b"lines")),
+    ("row-end", packing.read_end, (1, 2)),
+)
+
+
+def _row(
+    name: str,
+    parse: Callable[[bytes], object],
+    seeds: Callable[[], list[bytes]],
+    form: Form = "msgpack",
+    longest: int = OBJECT_BYTES,
+    *,
+    seeds_refused: bool = False,
+) -> Target:
+    return Target(
+        name=name,
+        parse=parse,
+        seeds=seeds,
+        form=form,
+        errors=(OperatorError,),
+        longest=longest,
+        seeds_refused=seeds_refused,
+    )
+
+
+def _packed(value: object) -> Callable[[], list[bytes]]:
+    return lambda: [packing.encode(value)]
+
+
+TARGETS: Final = (
+    *(_row(name, parse, _packed(value), longest=ROW_BYTES) for name, parse, value in ROWS),
+    _row("row-due", packing.read_due_member, lambda: [bytes(8) + ID + b"kh.gpo"], "bytes"),
+    _row("row-hold-field", packing.read_hold_field, lambda: [bytes(8) + ID], "bytes"),
+    _row("archive-object", lambda data: unseal(NAME, data), lambda: [seal(NAME, facts())], "bytes"),
+    _row("archive-block", _sealed(formats.open_block), lambda: [block()]),
+    _row("archive-box", _sealed(formats.open_box), lambda: [formats.box_body([3, 4, 900, 2**40])]),
+    _row("archive-facts", _sealed(formats.open_facts), lambda: [facts()]),
+    _row(
+        "redis-address",
+        text(_address),
+        lambda: [
+            b"redis://localhost:6379/0",
+            b"unix:///run/redis.sock",
+            b"redis+sentinel://a:1,b:2/main/0",
+        ],
+        "text",
+    ),
+)
