@@ -168,7 +168,7 @@ def test_strangers_are_not_counted_as_an_agency(lived: Lived, tmp_path: Path) ->
                 assert all(row.state != "reported" for row in command.views[-1].rows), code
             # A copy that makes a signed root is believed, whoever has brought it.
             assert command.views[-1].decided.known.size == len(lived.late.leaves)
-            assert {row.state for row in command.views[-1].rows} == {"waiting", "refused"}
+            assert {row.state for row in command.views[-1].rows} == {"refused"}
 
     asyncio.run(scenario())
 
