@@ -21,7 +21,8 @@ from chaos.schedule import FORMS, Form, Schedule
 
 SECONDS: Final = 45.0
 """Of load and faults in one round."""
-PATIENCE_S: Final = 150.0
+PATIENCE_S: Final = 90.0
+"""A node waits 30 s at most before it calls again; a process starts in seconds."""
 SPECIAL: Final = ("disk_full", "slow_disk")
 QUICK_SEED: Final = 10
 QUICK: Final[tuple[tuple[Form, float], ...]] = (("sqlite", 14.0), ("valkey", 12.0), ("lost", 12.0))

@@ -98,7 +98,7 @@ async def _played(world: World, schedule: Schedule, story: Story, table: Table) 
         story.tell("settled", seconds=round(seconds, 2), open=open_[:20])
     finally:
         await load.stop()
-    losses = [f"not settled after {table.patience:.0f} s: {one}" for one in open_[:20]]
+    losses = [f"nothing moved for {table.patience:.0f} s: {one}" for one in open_[:20]]
     losses += await judged(world, load)
     return Outcome(
         schedule=schedule,

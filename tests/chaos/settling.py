@@ -17,14 +17,20 @@ LOOK_S: Final = 0.2
 async def settle(world: World, load: Load, patience: float) -> tuple[float, list[str]]:
     """Wait until nothing is open any more.
 
+    Args:
+        patience: seconds in which nothing that was open is closed, until it is given up. A busy
+            machine takes longer for everything, but something always moves.
+
     Returns:
         (seconds that it took, what was still open when patience ended; nothing: all has settled).
     """
-    begun = time.monotonic()
-    open_ = ["everything"]
-    while open_ and time.monotonic() - begun < patience:
+    begun = moved = time.monotonic()
+    open_ = await still_open(world, load)
+    while open_ and time.monotonic() - moved < patience:
         await asyncio.sleep(LOOK_S)
-        open_ = await still_open(world, load)
+        before, open_ = open_, await still_open(world, load)
+        if open_ != before:
+            moved = time.monotonic()
     return time.monotonic() - begun, open_
 
 

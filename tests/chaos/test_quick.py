@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.rooms import ROOT
 from support.servers import need
 
 from chaos.__main__ import QUICK, QUICK_SEED
 from chaos.clocks import PATHS
 from chaos.schedule import read
-from support.rooms import ROOT
 
 
 @pytest.mark.timeout(900)  # a minute on two quiet cores; other tests may have them
@@ -21,7 +22,7 @@ def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "chaos", "--quick", "--out", tmp_path],
         cwd=ROOT,
-        env=dict(PYTHONPATH=":".join(map(str, (*PATHS[1:], ROOT))), PATH="/usr/sbin:/usr/bin:/bin"),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*PATHS[1:], ROOT)))},
         capture_output=True,
         text=True,
         check=False,
