@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    async_playwright,
+    expect,
+)
 
 from support.page_world import PASSPHRASE, PageDesk
 from support.rooms import ROOT
@@ -26,8 +33,9 @@ ARGUMENTS: Final = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
-PATIENCE_MS: Final = 15_000
+PATIENCE_MS: Final = 60_000
 """Bounds a hopeless wait on a busy machine; nothing is judged by it."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
