@@ -131,7 +131,7 @@ async def test_a_promoted_replica_that_lacks_what_was_answered_stops_the_log(
         )
         (said,) = [one for one in alarms.active() if one.code == "store_behind_signer"]
         assert said.stops
-        assert "succe" in said.message
+        assert "saphan-broker succeed" in said.message
         assert not more.done()
         assert newest(crew) == signed
         assert role(replica) == "master"
