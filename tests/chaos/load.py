@@ -24,6 +24,9 @@ from chaos.story import Story
 SCHEMA: Final = "case_statistics"
 AGAIN_S: Final = 0.15
 LOOK_S: Final = 0.3
+OPEN: Final = 30
+"""Bulletins of one agency that may be without an outcome before its system pushes another one: a
+slow machine is not buried under what it has yet to carry."""
 TERMINAL: Final = {
     **{state: state for state in ("accepted", "rejected", "recalled", "expired", "refused")},
     "read": "accepted",
@@ -130,6 +133,9 @@ class Load:
         number = 0
         async with Node(self._place / name) as node:
             while self._pushing:
+                if len(self._open(name)) >= OPEN:
+                    await asyncio.sleep(AGAIN_S)
+                    continue
                 number += 1
                 await self._push(node, self._next(name, number, chance))
                 await asyncio.sleep(chance.uniform(*self._pause))
