@@ -33,6 +33,8 @@ from support.succeeding_child import GONE, Steps, watch, work
 
 MOST = 500
 """Steps after which something is wrong."""
+SHARES = 6
+"""Tests that share the steps, each taking every so-manieth."""
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +85,18 @@ def _signed(world: World) -> dict[tuple[str, int], set[str]]:
 
 
 @pytest.mark.parametrize(
-    ("lost", "known", "each"),
+    ("lost", "known", "first"),
     [
-        ("behind", "early", 1),  # all that there is to do: set aside, and both logs named anew
-        ("gone", "late", 4),
+        # All that there is to do: set aside, and both logs named anew.
+        *(("behind", "early", first) for first in range(1, SHARES + 1)),
+        ("gone", "late", 1),
     ],
 )
 def test_killed_at_every_step_it_goes_on_to_the_same_log(
-    lived: Lived, memory: Path, lost: str, known: str, each: int
+    lived: Lived, memory: Path, lost: str, known: str, first: int
 ) -> None:
     copy = lived.early if known == "early" else lived.late
-    for last in range(1, MOST, each):
+    for last in range(first, MOST, SHARES):
         world = lived.again(_fresh(memory / str(last)))
         if lost == "behind":
             lived.put_back(world, "data")
