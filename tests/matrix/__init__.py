@@ -1,0 +1,1 @@
+"""The fault matrix: every effect of every use case fails in every way; the oracle judges."""

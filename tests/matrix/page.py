@@ -1,0 +1,74 @@
+"""`docs/fault-matrix.md` from the table: `python -m matrix.page` in `tests/` writes it anew."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+from matrix.effects import Fault
+from matrix.table import ROWS, Row
+
+PAGE = Path(__file__).parents[2] / "docs" / "fault-matrix.md"
+
+_HEAD = """\
+# The fault matrix
+
+Made from `tests/matrix/table.py` by `python -m matrix.page` in `tests/`; a test compares.
+
+Whatever a party leaves outside its own memory is an **effect**: a transaction of its store, a file
+put in place of another, a frame on the wire. Each effect below is made to fail in each of {faults}
+ways, while everything else runs as it is:
+
+| fault | what is done | what happens then |
+| --- | --- | --- |
+| not done | nothing is kept or sent, and an error says so | as the row says |
+| done, reported failed | it is kept or sent, and an error says that it is not | as the row says |
+| crash before | from here on it keeps and sends nothing | started anew, as the row says |
+| crash after | this one is the last | the same |
+
+After every fault the use case comes to its end, and at the end of each story the oracle
+(`tests/support/oracle/`) holds what was promised against exported logs and the record packs of both
+agencies: nothing acknowledged is missing, nothing is shown twice, no corridor has a gap, each
+delivery has one outcome, no size of a log has two roots, every signature and inclusion verifies.
+"Who must act" is checked too: nobody else is told an error.
+
+Effects are not counted by hand. A run without a fault shows them; one that is in no row fails the
+test, and so does a row without its effect. A transaction of a node has the name of the function
+that opens it.
+
+`make test` makes each row fail in one of the four ways, in turn, and leaves out what does not
+happen in every run; `make matrix` makes every row fail in all of them.
+
+What this does not show:
+
+- A crash here ends no process: from its effect on nothing more of that party reaches disk or wire,
+  its parts are thrown away and it is opened anew in the same test. Processes that really die are
+  the matter of `faults/test_node_kill.py`, `faults/test_broker_kill.py`,
+  `faults/test_processes_killed.py` and `make chaos`; copies and backups are really killed here.
+- One fault at a time. Several at once, under load, are `make chaos`.
+- An effect fails as a whole. What a disk does to half of a write is shown for system calls of the
+  broker's commit in `faults/`, not here.
+"""
+
+_COLUMNS = "| whose | effect | how it goes on | who must act |\n| --- | --- | --- | --- |\n"
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [_HEAD.format(faults=len(Fault))]
+    for use_case, rows in groupby(ROWS, key=lambda row: row.use_case):
+        parts.append(f"\n## {use_case.capitalize()}\n\n")
+        parts.append(
+            "| whose | effect | how it goes on | who must act |\n| --- | --- | --- | --- |\n"
+        )
+        parts += [_line(row) for row in rows]
+    return "".join(parts)
+
+
+def _line(row: Row) -> str:
+    where = "" if row.sure else " (where it happens)"
+    return f"| {row.effect.whose} | `{row.effect.what}`{where} | {row.progress} | {row.acts} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,176 @@
+"""One use case, one effect, one fault: run to its end; and what people had to do for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from saphan.node import sealing
+from saphan.node.retaining import sweeping
+from saphan.node.wire import line
+from saphan_protocol import stanza
+from saphan_schemas.errors import SaphanError
+
+from matrix.desk_world import DESK_STORIES
+from matrix.effects import CRASHES, Effect, Effects, Fault, quiet
+from matrix.seams import install
+from matrix.stories import DELIVER, STORIES, Story
+from matrix.table import ROWS, Acts, Row
+from matrix.world import PATIENCE_S, World
+
+AGAIN_S = 0.02
+
+
+@dataclass
+class Ran:
+    """How it went.
+
+    Attributes:
+        told: families of errors that whoever asked was told, before it was done.
+    """
+
+    told: list[str]
+
+
+def hasten(patch: pytest.MonkeyPatch) -> None:
+    """Lines and looks come again at once: what is tested does not depend on how long they wait."""
+    patch.setattr(line, "backoff_ms", lambda _failures: 20)
+    patch.setattr(sweeping, "LOOK_S", 0.2)
+
+
+def spoil(effects: Effects, patch: pytest.MonkeyPatch) -> None:
+    """The next stanzas do not open, if the world says so."""
+
+    def seal_stanza(key: bytes, *given: Any) -> bytes:
+        if effects.spoiled:
+            effects.spoiled -= 1
+            return stanza.seal_stanza(bytes(32), *given)
+        return stanza.seal_stanza(key, *given)
+
+    patch.setattr(sealing, "seal_stanza", seal_stanza)
+
+
+async def plainly(world: World, story: Story, number: int) -> dict[Effect, int]:
+    """Run it without a fault: every effect that it has."""
+    subject = await story.prepare(world, number)
+    world.effects.watch()
+    await story.act(world, subject)
+    await world.until(lambda: story.done(world, subject))
+    await quiet(world.effects)
+    return dict(world.effects.seen)
+
+
+async def failing(world: World, story: Story, number: int, row: Row, fault: Fault) -> Ran:
+    """Run it with one fault, do what is to be done about that, and wait until it is over."""
+    subject = await story.prepare(world, number)
+    effects, ran = world.effects, Ran([])
+    await world.settled()
+    effects.fail(row.effect, fault)
+    asking = asyncio.create_task(_ask(world, story, subject, ran))
+
+    def over() -> bool:
+        return asking.done() and story.done(world, subject)
+
+    try:
+        await world.until(lambda: effects.hit or (not row.sure and over()))
+        if effects.dead:
+            await world.restart(row.effect.whose)
+        async with asyncio.timeout(PATIENCE_S):
+            await asking
+        await world.until(lambda: story.done(world, subject))
+    finally:
+        effects.watch()
+        asking.cancel()
+        with suppress(asyncio.CancelledError, SaphanError):
+            await asking
+    return ran
+
+
+async def _ask(world: World, story: Story, subject: object, ran: Ran) -> None:
+    """Whoever is told an error asks again, in the same words, until it is taken."""
+    while True:
+        crashed = world.effects.crashed
+        try:
+            await story.act(world, subject)
+        except (SaphanError, RuntimeError) as error:
+            # Whoever asks a program that is killed hears nothing, and asks when it is back.
+            if world.effects.crashed == crashed and isinstance(error, SaphanError):
+                ran.told.append(family(error))
+            await world.back.wait()
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return
+
+
+def family(error: SaphanError) -> str:
+    """Who must act: the error's family by its name."""
+    for kind in type(error).__mro__:
+        if SaphanError in kind.__bases__:
+            return kind.__name__
+    return type(error).__name__
+
+
+WHOLE = "MATRIX" in os.environ
+"""`make matrix`: every row with every fault. `make test` makes each row fail in one way, of all
+four in turn, and leaves out what does not happen in every run."""
+
+
+def parts(story: str) -> list[list[tuple[Row, Fault]]]:
+    """Rows of a story with the faults that this run of the tests makes; a world for each part."""
+    rows = [(number, row) for number, row in enumerate(ROWS) if row.story == story]
+    if WHOLE:
+        return [[(row, fault) for _, row in rows] for fault in Fault]
+    turns = tuple(Fault)
+    return [[(row, turns[number % len(turns)]) for number, row in rows if row.sure]]
+
+
+def prepared(patch: pytest.MonkeyPatch) -> Effects:
+    """Every effect of this process can be made to fail."""
+    effects = Effects()
+    install(effects, patch)
+    hasten(patch)
+    spoil(effects, patch)
+    return effects
+
+
+async def check(
+    opened: Callable[[], AbstractAsyncContextManager[World]], name: str, only: str | None = None
+) -> None:
+    """Every chosen fault of a story, and the oracle's judgement.
+
+    Args:
+        opened: makes a world.
+        only: faults of this party alone.
+    """
+    for part in parts(name):
+        async with opened() as world:
+            await _check(world, name, [one for one in part if only in (None, one[0].effect.whose)])
+
+
+async def _check(world: World, name: str, faults: list[tuple[Row, Fault]]) -> None:
+    story = (STORIES | DESK_STORIES)[name]
+    await plainly(world, DELIVER, 1)
+    seen = await plainly(world, story, 2)
+    known = {row.effect for row in ROWS}
+    assert not set(seen) - known, "effects that no row of tests/matrix/table.py names"
+    missing = {row.effect for row in ROWS if row.story == name and row.sure} - set(seen)
+    assert not missing, "rows of tests/matrix/table.py without an effect"
+    for number, (row, fault) in enumerate(faults, 3):
+        ran = await failing(world, story, number, row, fault)
+        check_told(row, fault, ran)
+    assert [str(finding) for finding in await world.judged()] == []
+
+
+def check_told(row: Row, fault: Fault, ran: Ran) -> None:
+    """Nobody is bothered but whom the table names, and who must act has heard so."""
+    may = row.acts.families
+    if fault in CRASHES:
+        may.add("Unavailable")  # of another party, which the asker reaches
+    assert set(ran.told) <= may, (row, fault, ran.told)
+    if row.acts is Acts.ASKER and fault not in CRASHES:
+        assert ran.told, (row, fault)

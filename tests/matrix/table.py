@@ -1,0 +1,310 @@
+"""The table: every effect of every use case, what follows when it fails, and who must act.
+
+A row stands for four runs, one for each fault. `test_table.py` runs them, and fails for an effect
+that no row names; `page.py` writes the table down as `docs/fault-matrix.md`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from support.bridge import KH, LA
+
+from matrix.effects import Effect
+from matrix.seams import BROKER, DESK, FRESH
+
+
+class Progress(enum.StrEnum):
+    """How it goes on. After a crash it is the same, once the party runs again."""
+
+    SENT_AGAIN = "it goes again in the next session; a duplicate has its first answer"
+    FED_AGAIN = "the next session brings it again, and it is kept once"
+    SETTLED = "the broker reads its store anew: what is committed is signed, the rest comes again"
+    TOLD = "whoever asked is told, and asks again in the same words; what was kept is the answer"
+    LOOKED = "the next look does it"
+    DESK = "what is signed stays at the desk; asked again, it goes on, and is sent and read once"
+    RUN_AGAIN = "nothing half is taken for whole; run again, the command does all of it"
+
+
+class Acts(enum.StrEnum):
+    """Who must act while it runs; after a crash always whoever runs the party: start it again."""
+
+    NOBODY = "nobody"
+    ASKER = "whoever asked (OperatorError: room on the node's disk, then again)"
+    PERHAPS = "whoever asked, if told (OperatorError: room on the node's disk, then again)"
+    COMMAND = "whoever runs it: it ends with an error (room on the disk, then again)"
+    AGAIN = "whoever asked, if told (Unavailable: again)"
+    OFFICER = "the officer, if told (OperatorError: room on the desk's disk; Unavailable: again)"
+
+    @property
+    def families(self) -> set[str]:
+        """Families of errors that whoever asked may be told."""
+        if self is Acts.NOBODY:
+            return set()
+        if self is Acts.OFFICER:
+            return {"OperatorError", "Unavailable"}
+        return {"Unavailable" if self is Acts.AGAIN else "OperatorError"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One effect.
+
+    Args:
+        story: name of the story in `stories.py` that has it.
+        sure: it happens in every run of its story. What is not sure depends on what a group of
+            work or a frame holds together; it fails in the runs in which it happens.
+    """
+
+    use_case: str
+    story: str
+    effect: Effect
+    progress: Progress
+    acts: Acts = Acts.NOBODY
+    sure: bool = True
+
+
+def _logged(use_case: str, story: str, what: str, log: str = "evidence") -> Iterator[Row]:
+    """The broker's three durable steps of whatever is logged.
+
+    Nodes bring evidence again by themselves; who brings an operation waits for its answer.
+    """
+    acts = Acts.AGAIN if log == "directory" and story != "hold" else Acts.NOBODY
+    for step in (f"commits {what}", f"writes {log}.head {what}", f"keeps the note over {what}"):
+        yield Row(use_case, story, Effect(BROKER, step), Progress.SETTLED, acts)
+
+
+def _told(use_case: str, story: str, what: str, *whose: str) -> Iterator[Row]:
+    """The feed brings it, and nodes keep it."""
+    yield Row(use_case, story, Effect(BROKER, f"sends Feed {what}"), Progress.FED_AGAIN)
+    for node in whose:
+        place = f"node/storing.py:store {what}"
+        yield Row(use_case, story, Effect(node, place), Progress.FED_AGAIN)
+
+
+def _says(use_case: str, story: str, node: str, what: str) -> Row:
+    return Row(use_case, story, Effect(node, f"sends State {what}"), Progress.SENT_AGAIN)
+
+
+def _asked(use_case: str, story: str, node: str, place: str) -> Row:
+    """Whoever asks for it hears of it."""
+    return Row(use_case, story, Effect(node, place), Progress.TOLD, Acts.ASKER)
+
+
+def _looks(use_case: str, story: str, node: str, *places: str) -> Iterator[Row]:
+    for place in places:
+        yield Row(use_case, story, Effect(node, place), Progress.LOOKED)
+
+
+def _delivery() -> Iterator[Row]:
+    story = "deliver"
+    yield _asked("submit", story, LA, "node/outbox.py:Outbox._keep")
+    yield Row("submit", story, Effect(LA, "sends Submit"), Progress.SENT_AGAIN)
+    yield from _logged("submit", story, "submitted")
+    yield Row("submit", story, Effect(BROKER, "sends Answer"), Progress.SENT_AGAIN)
+    yield from _told("submit", story, "consignment")
+    yield Row("submit", story, Effect(LA, "node/storing.py:store submitted"), Progress.FED_AGAIN)
+    yield Row("submit", story, Effect(LA, "sends Ack"), Progress.FED_AGAIN)
+    yield Row("hand over", story, Effect(KH, "node/storing.py:store submitted"), Progress.FED_AGAIN)
+    yield Row("hand over", story, Effect(KH, "sends Ack"), Progress.FED_AGAIN)
+    yield _says("hand over", story, KH, "handover")
+    yield from _logged("hand over", story, "handover")
+    yield from _told("release", story, "handover", KH, LA)
+    yield _says("accept", story, KH, "accepted")
+    yield from _logged("accept", story, "accepted")
+    yield from _told("accept", story, "accepted", LA, KH)
+
+
+def _after() -> Iterator[Row]:
+    yield _asked("read", "read", KH, "node/officers/readings.py:Readings._note")
+    yield _says("read", "read", KH, "read")
+    yield from _logged("read", "read", "read")
+    yield from _told("read", "read", "read", KH, LA)
+    one = "consign anew"
+    yield _says(one, "anew", KH, "unopened")
+    yield from _logged(one, "anew", "unopened")
+    yield from _told(one, "anew", "unopened", KH, LA)
+    yield from _looks(one, "anew", LA, "node/outbox.py:Outbox._keep_anew")
+    yield from _logged(one, "anew", "consigned")
+    for node in (KH, LA):
+        yield Row(one, "anew", Effect(node, "node/storing.py:store consigned"), Progress.FED_AGAIN)
+    yield _asked("recall", "recall", LA, "node/recall/ordering.py:Ordering._keep")
+    yield _says("recall", "recall", LA, "recalled")
+    for what in ("recalled", "obeyed", "erased"):
+        yield from _logged("recall", "recall", what)
+        yield from _told("recall", "recall", what, KH, LA)
+    yield from _looks(
+        "recall",
+        "recall",
+        KH,
+        "node/recall/answering.py:Answering._say",
+        "node/retention/erasing.py:Erasing._destroy",
+        "node/retention/erasing.py:Erasing._finish",
+    )
+    yield _says("recall", "recall", KH, "obeyed")
+    yield _says("recall", "recall", KH, "erased")
+    yield from _looks(
+        "recall",
+        "recall",
+        LA,
+        "node/recall/ordering.py:Ordering._close",
+        "node/recall/ordering.py:Ordering.look",
+    )
+    yield _asked("hold", "hold", KH, "node/holding/orders.py:HoldOrders.take")
+    yield from _logged("hold", "hold", "hold", "directory")
+    sorting = Effect(KH, "node/holding/sorting.py:Sorting.look")
+    yield Row("hold", "hold", sorting, Progress.LOOKED, Acts.PERHAPS)
+    yield from _looks("hold", "hold", KH, "node/holding/saying.py:Saying._say_held")
+    yield _says("hold", "hold", KH, "held")
+    yield from _logged("hold", "hold", "held")
+    yield from _told("hold", "hold", "held", KH)
+
+
+def _directory() -> Iterator[Row]:
+    yield _asked("rotate", "rotate", KH, "create_file N.key")
+    yield _asked("rotate", "rotate", KH, "create_file N.saphan")
+    yield from _logged("rotate", "rotate", "operation", "directory")
+    again = Progress.TOLD, Acts.AGAIN
+    yield Row("register", "register", Effect(KH, "sends Register"), *again)
+    yield from _logged("register", "register", "agreement", "directory")
+    yield Row("register", "register", Effect(BROKER, "sends DirectoryLeaves"), Progress.FED_AGAIN)
+    for node in (KH, LA):
+        place = "node/logs.py:Logs._persist_directory"
+        yield Row("register", "register", Effect(node, place), Progress.FED_AGAIN)
+    yield from _logged("register", "register", "anchor")
+    yield Row("revoke", "revoke", Effect(KH, "sends Register"), *again)
+    yield from _logged("revoke", "revoke", "operation", "directory")
+
+
+def _time() -> Iterator[Row]:
+    yield from _logged("expire", "expire", "expired")
+    yield from _told("expire", "expire", "expired", LA)
+    for log in ("directory", "evidence"):
+        step = f"writes {log}.head {FRESH}"
+        yield Row("cosign", "cosign", Effect(BROKER, step), Progress.SETTLED)
+    step = f"keeps the note over {FRESH}"
+    yield Row("cosign", "cosign", Effect(BROKER, step), Progress.SETTLED)
+    yield Row("cosign", "cosign", Effect(BROKER, "sends Feed"), Progress.FED_AGAIN)
+    for node in (KH, LA):
+        yield Row("cosign", "cosign", Effect(node, "node/storing.py:store"), Progress.FED_AGAIN)
+        for what in ("replace_file witness.json", "sends Cosign"):
+            yield Row("cosign", "cosign", Effect(node, what), Progress.SENT_AGAIN)
+    yield from _logged("destroy", "destroy", "destroyed")
+    yield from _told("destroy", "destroy", "destroyed", KH, LA)
+    for file in ("days.seed", "retention.json"):
+        yield Row("destroy", "destroy", Effect(BROKER, f"writes {file}"), Progress.LOOKED)
+    for node in (KH, LA):
+        yield from _looks(
+            "destroy",
+            "destroy",
+            node,
+            "node/retention/erasing.py:Erasing._destroy",
+            "node/retention/erasing.py:Erasing._finish",
+            "destroy_file N",
+        )
+        yield _says("destroy", "destroy", node, "erased")
+
+
+def _beside() -> Iterator[Row]:
+    """What belongs to no use case, or happens in some runs only: it fails where it happens."""
+    for what in ("sends Challenge", "sends Welcome", "sends Proofs", "sends Witnessed"):
+        yield Row("beside", "destroy", Effect(BROKER, what), Progress.SENT_AGAIN, sure=False)
+    kept = Effect(BROKER, "keeps a cosignature")
+    yield Row("beside", "cosign", kept, Progress.SENT_AGAIN, sure=False)
+    for what in ("sends DeskClosing", "sends DeskNews"):
+        yield Row("beside", "desk sends", Effect(KH, what), Progress.DESK, Acts.OFFICER, sure=False)
+    kept = Effect(DESK, "replace_file N")
+    yield Row("beside", "desk sends", kept, Progress.DESK, Acts.OFFICER, sure=False)
+    for node in (KH, LA):
+        for place in BESIDE:
+            yield Row("beside", "destroy", Effect(node, place), Progress.LOOKED, sure=False)
+        yield Row("beside", "destroy", Effect(node, "sends AskProofs"), Progress.LOOKED, sure=False)
+
+
+def _desk() -> Iterator[Row]:
+    """An officer's machine, and the node's side of its line."""
+    for use_case, story, at_desk, at_node in (
+        ("submit at a desk", "desk sends", DESK_SENDS, NODE_TAKES),
+        ("read at a desk", "desk reads", DESK_READS, NODE_SHOWS),
+    ):
+        for whose, effects in ((DESK, at_desk), (KH, at_node)):
+            for what in effects:
+                yield Row(use_case, story, Effect(whose, what), Progress.DESK, Acts.OFFICER)
+        if story == "desk sends":  # the other way round than in a delivery's story
+            yield Row(use_case, story, Effect(KH, "sends Submit"), Progress.SENT_AGAIN)
+            for what in ("handover", "accepted"):
+                yield _says(use_case, story, LA, what)
+
+
+DESK_SENDS = (
+    "desk/inbox.py:Inbox._keep_corridors",
+    "desk/inbox.py:Inbox._keep_page",
+    "desk/keeping.py:Keeping.told",
+    "desk/outbox.py:Outbox._change",
+    "desk/outbox.py:Outbox._sent",
+    "desk/outbox.py:Outbox.queue",
+    "desk/store.py:DeskStore.end_days",
+    "sends AskIdentity",
+    "sends AskInbox",
+    "sends AskKeeping",
+    "sends AskSend",
+)
+NODE_TAKES = (
+    "node/exports/copies.py:DeskCopies.given",
+    "node/outbox.py:Outbox._keep",
+    "sends DeskAnswer",
+    "sends DeskChallenge",
+    "sends DeskWelcome",
+)
+DESK_READS = ("desk/inbox.py:Inbox.keep", "sends AskRead")
+NODE_SHOWS = ("node/officers/showings.py:Showings.note",)
+
+
+def _commands() -> Iterator[Row]:
+    """What runs once, from a shell."""
+    made = "makes durable the"
+    for use_case, story, whose, files in (
+        ("copy", "broker copy", BROKER, COPIED),
+        ("back up", "broker backup", BROKER, BACKED_UP),
+        ("back up", "node backup", LA, NODES_BACKUP),
+    ):
+        for file in files:
+            effect = Effect(whose, f"{made} {file}")
+            yield Row(use_case, story, effect, Progress.RUN_AGAIN, Acts.COMMAND)
+
+
+COPIED = ("file N", "file store.moved.part", "folder of its own")
+BACKED_UP = (
+    "file broker.db.new",
+    "file N",
+    "file pins.json.part",
+    "file invitation.json.part",
+    "file backup.json.part",
+    "folder of its own",
+)
+NODES_BACKUP = ("file .a.data.part", "file .backup.json.N.new", "folder of its own")
+BESIDE = (
+    "node/budget.py:Budget.save",
+    "node/logs.py:Logs.take_witnessed",
+    "node/proving/gaps.py:Gaps.keep",
+    "node/proving/notes_kept.py:NotesKept.look",
+    "node/proving/proofs.py:WitnessedProofs._keep",
+    "node/retaining/armed.py:Armed._write",
+    "node/retaining/reckoner.py:Reckoner.begin",
+    "node/retaining/reckoner.py:Reckoner.step",
+    "node/retaining/reviews.py:Reviews._tell",
+    "node/retaining/reviews.py:Reviews.ask",
+    "node/retaining/sweeping.py:Sweeping._note",
+    "node/subjects/index.py:SubjectIndex._adopt",
+    "node/subjects/index.py:SubjectIndex.settle",
+    "node/subjects/indexing.py:Indexing._keep",
+    "node/telling/notices.py:Notices._forget",
+    "node/telling/warnings.py:Warnings._add",
+    "node/telling/warnings.py:Warnings._tell",
+    "replace_file N",
+    "replace_file subject.key",
+)
+
+ROWS = (*_delivery(), *_after(), *_directory(), *_time(), *_desk(), *_commands(), *_beside())

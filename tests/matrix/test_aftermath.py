@@ -1,0 +1,16 @@
+"""Every effect of a recall and of a hold fails, and of what is entered into the directory."""
+
+from __future__ import annotations
+
+import pytest
+
+from matrix.running import check, prepared
+from matrix.world import on_sqlite
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.mark.parametrize("story", ["recall", "hold", "rotate", "revoke", "register"])
+async def test_it_goes_on_after_every_fault(monkeypatch: pytest.MonkeyPatch, story: str) -> None:
+    effects = prepared(monkeypatch)
+    await check(lambda: on_sqlite(effects), story)

@@ -1,0 +1,16 @@
+"""Every effect of what time does fails: witnessing, expiry, destruction."""
+
+from __future__ import annotations
+
+import pytest
+
+from matrix.running import check, prepared
+from matrix.world import on_sqlite
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.mark.parametrize("story", ["cosign", "expire", "destroy"])
+async def test_it_goes_on_after_every_fault(monkeypatch: pytest.MonkeyPatch, story: str) -> None:
+    effects = prepared(monkeypatch)
+    await check(lambda: on_sqlite(effects), story)
