@@ -78,7 +78,7 @@ class Sentinel:
             sealed = {words[name]: str(path) for name, path in self.tls.items()}
             sealed |= {"ssl": True, "host": "127.0.0.1"}
         given: dict[str, Any] = {"port": self.port, "password": self.password, **sealed}
-        return redis.Redis(socket_timeout=2, **given)
+        return redis.Redis(socket_timeout=2, protocol=2, **given)
 
     def told(self) -> dict[str, str]:
         """SENTINEL MASTER."""
