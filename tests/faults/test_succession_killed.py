@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,9 @@ def _killed(world: World, plan: Plan, leaves: list[KnownLeaf], last: int) -> boo
             watch(Steps(last), world.keys / "signed")
             work(world.data, world.keys, plan, leaves)
             status = 0
+        except BaseException:
+            traceback.print_exc()  # it is not pytest's to show
+            raise
         finally:
             os._exit(status)
     _, ended = os.waitpid(child, 0)
@@ -110,7 +114,8 @@ def test_killed_at_every_step_it_goes_on_to_the_same_log(
         if read_plan(world.keys) is not None:
             with pytest.raises(OperatorError, match="succession_unfinished"):
                 asyncio.run(open_broker(world.data, world.keys))
-        assert not _killed(world, plan, leaves, 0)
+        if read_plan(world.keys) is not None or not read_chain(world.keys):
+            assert not _killed(world, plan, leaves, 0)
         asyncio.run(_check(world, plan, lived, lost))
         shutil.rmtree(world.place)
     else:
