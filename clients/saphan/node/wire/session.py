@@ -380,6 +380,9 @@ class Session:
             heard = self._heard
             if self.pumps.overdue(asyncio.get_running_loop().time()):
                 raise Unavailable("no_answer", "the broker pings, and does not answer")
+            # What a disk has kept and reported failed has woken nobody.
+            self.pumps.wake("bulletins")
+            self.pumps.wake("statements")
             await self._send(Ping(self._parts.clock()))
 
 
