@@ -17,7 +17,7 @@ from saphan.node.portions import Portion
 from saphan.node.rows.deliveries import Deliveries, Delivery
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
-from saphan.node.succession.said_before import SaidBefore
+from saphan.node.said_before import SaidBefore
 from saphan.node.verdict import Verdict
 
 

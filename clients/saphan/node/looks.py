@@ -31,7 +31,6 @@ from saphan.node.retaining.sweeping import Sweeping
 from saphan.node.retention.erasing import Erasing
 from saphan.node.schema_watch import SchemaWatch
 from saphan.node.subjects.indexing import Indexing
-from saphan.node.succession.bringing import Bringing
 from saphan.node.threads.requests import Requests
 from saphan.node.trust.bound import Bound
 from saphan.node.trust.in_flight import InFlight
@@ -99,19 +98,6 @@ def recalls(
         events=on.events,
         db=on.db,
         forget=suppressing.forget,
-    )
-
-
-def bringing(on: Ground, engine: Engine, line: Line) -> Bringing:
-    """Of what the broker's next log lacks."""
-    return Bringing(
-        agency=on.agency,
-        db=on.db,
-        logs=on.logs,
-        engine=engine,
-        line=line,
-        alarms=on.alarms,
-        events=on.events,
     )
 
 

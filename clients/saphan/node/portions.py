@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from saphan_schemas.limits import KIB
+from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.records import BatchSignature
 
 from saphan.compose import URGENCIES
@@ -71,3 +72,9 @@ class Progress:
     def passed_all(self, row: int) -> None:
         """Everything up to `row` was sent, whatever its class."""
         self.after = (row,) * CLASSES
+
+
+def portions(items: list[T]) -> Iterator[list[T]]:
+    """What one message or one transaction takes at a time."""
+    for at in range(0, len(items), LIMITS.frame_items):
+        yield items[at : at + LIMITS.frame_items]

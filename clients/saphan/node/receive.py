@@ -45,8 +45,8 @@ from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import MAX_ATTEMPTS, QUEUED, Deliveries, Delivery
 from saphan.node.rows.signatures import Known
 from saphan.node.rows.statements import Said
+from saphan.node.said_before import SaidBefore
 from saphan.node.stored import Stored, just_arrived
-from saphan.node.succession.said_before import SaidBefore
 from saphan.node.trust.broker_words import find_lies
 from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
 from saphan.node.trust.releasing import held_back, released_against

@@ -37,15 +37,7 @@ from saphan.node.holding.watch import HoldWatch
 from saphan.node.judging import Judge
 from saphan.node.kept_anyway import looked_for
 from saphan.node.logs import Logs
-from saphan.node.looks import (
-    agreements,
-    bringing,
-    holds,
-    recalls,
-    retention,
-    schemas,
-    watching,
-)
+from saphan.node.looks import agreements, holds, recalls, retention, schemas, watching
 from saphan.node.officers.clearance import Clearance
 from saphan.node.officers.countersigning import Countersigning
 from saphan.node.officers.readings import SYSTEM, Readings
@@ -128,7 +120,6 @@ class NodeService:
     subjects: SubjectParts
     retention: Retaining
     recalls: Recalls
-    bringing: Bringing
     listening: dict[str, tuple[str, int]] = field(default_factory=dict)
     """(host, port) of what is served besides the local API: "desks"."""
 
@@ -324,7 +315,6 @@ def _built(on: Ground) -> NodeService:
         schemas=schemas(on, engine, line, recovery),
         holds=holds(on, engine, line),
         recalls=recalls(on, engine, line, erasing, subjects.indexing),
-        bringing=bringing(on, engine, line),
         subjects=subjects,
         retention=retention(on, engine, line, erasing, threads.requests),
     )
@@ -354,6 +344,7 @@ def _carrying(on: Ground, outbox: Outbox, erasing: Erasing) -> tuple[Engine, Rec
         on.alarms,
         on.events,
         Adopting(agency, db, logs, on.witness, on.splits, proofs, on.alarms, clock),
+        Bringing(agency, db, logs),
         clock,
     )
     return engine, recovery, Line(on.config.broker, parts, on.config.pin)
@@ -377,7 +368,6 @@ async def running(config: NodeConfig) -> AsyncIterator[NodeService]:
         asyncio.create_task(service.schemas.run()),
         asyncio.create_task(service.holds.run()),
         asyncio.create_task(service.recalls.run()),
-        asyncio.create_task(service.bringing.run()),
         asyncio.create_task(service.retention.sweeping.run()),
         asyncio.create_task(service.lag.run()),
         asyncio.create_task(service.subjects.run(service.engine, service.line)),

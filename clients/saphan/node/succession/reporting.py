@@ -7,15 +7,13 @@ log's own signatures.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Final
 
 from saphan_protocol.notes import encode_note, parse_note
 from saphan_schemas.limits import KIB, LIMITS
 from saphan_schemas.succession_frames import REPORT_BYTES, REPORT_LEAVES, Report
 
-from saphan.node.engine import Engine
 from saphan.node.heads import Heads
 from saphan.node.rows.db import Database
 from saphan.node.split import Known
@@ -43,17 +41,6 @@ def report(
         if last:
             return
         at, sent = at + len(leaves), True
-
-
-async def send_report(
-    engine: Engine, witness: Witness, start: int, send: Callable[[Report], Awaitable[None]]
-) -> None:
-    """Tell a broker that has lost its log what is known of it here."""
-    logs = engine.logs
-    told = report(engine.db, logs.directory_heads, logs.evidence_heads, witness, start)
-    frame: Report | None
-    while (frame := await engine.in_frames(partial(next, told, None))) is not None:
-        await send(frame)
 
 
 def _leaves(db: Database, start: int, stop: int, most: int = REPORT_LEAVES) -> tuple[bytes, ...]:

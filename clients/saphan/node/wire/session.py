@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import aiohttp
 from saphan_protocol.checkpoint import Head
@@ -45,15 +45,14 @@ from saphan.node.files.blobs import BlobFiles
 from saphan.node.heads import contradicted
 from saphan.node.login import (
     ShownOtherwise,
-    asked_succession,
     challenged,
     closed,
-    follows,
     log_in,
     receive_frame,
     skewed,
     welcomed,
 )
+from saphan.node.portions import portions
 from saphan.node.recovery import Recovery
 from saphan.node.restored import CATCHING_UP, Restored
 from saphan.node.rows.places import log_number
@@ -61,18 +60,17 @@ from saphan.node.seen_heads import SeenHeads
 from saphan.node.split import DOUBT, Doubt, settled
 from saphan.node.splits import Splits
 from saphan.node.succession.adopting import Adopting
-from saphan.node.succession.reporting import send_report
+from saphan.node.succession.bringing import Bringing
 from saphan.node.together import until_first_error
 from saphan.node.wire.asking import Asking
 from saphan.node.wire.comparing import Comparing
 from saphan.node.wire.fetching import Fetching
 from saphan.node.wire.proving import Proving
 from saphan.node.wire.pumps import Pumps
+from saphan.node.wire.succeeding import Succeeding
 from saphan.node.wire.uploading import Uploading
 from saphan.node.wire.witnessing import Witnessing
 from saphan.node.witness import Witness
-
-T = TypeVar("T")
 
 FRAMES_AHEAD: Final = 4
 """Received frames waiting to be judged; the broker's window bounds their bytes."""
@@ -93,6 +91,7 @@ class Parts:
     alarms: Alarms
     events: Events
     adopting: Adopting
+    bringing: Bringing
     clock: Callable[[], int]
 
 
@@ -133,6 +132,14 @@ class Session:
             lambda: max(self._answer_s, pumps.pace.quickest_ms / 1000),
             self._proving.wake,
         )
+        self._succeeding = Succeeding(
+            parts.engine,
+            parts.witness,
+            parts.adopting,
+            parts.bringing,
+            self.asking,
+            self._send,
+        )
         self._comparing = Comparing(parts.engine, parts.seen, self.asking)
         self._uploading = Uploading(parts.engine, parts.files, self._send, pumps)
         pumps.bulk = self._uploading
@@ -150,9 +157,7 @@ class Session:
         # In the frames' thread: a frame of the session before may still be on its way to disk.
         logs = await engine.in_frames(lambda: engine.logs)
         challenge = await challenged(self._ws)
-        if follows(challenge, logs.pins):
-            found = await asked_succession(self._ws)
-            await engine.in_frames(partial(parts.adopting.adopt, found.steps))
+        await self._succeeding.follow(self._ws, challenge)
         await log_in(self._ws, challenge, engine.agency, engine.key, logs, parts.clock())
         self._check_clock(challenge.clock)
         if not parts.restored.listening:
@@ -165,6 +170,7 @@ class Session:
                 self._witnessing.run(),
                 self._beat(),
                 self._save_bytes(),
+                self._succeeding.run(),
                 self._speak(self.pumps.run("bulletins")),
                 self._speak(self.pumps.run("statements")),
                 self._speak(self._uploading.run()),
@@ -213,10 +219,11 @@ class Session:
     async def _speak(self, work: Coroutine[Any, Any, None]) -> None:
         with contextlib.closing(work):
             await self._caught_up.wait()
+            await self._succeeding.brought.wait()
             await work
 
     async def _fetch_stanzas(self, bulletins: list[bytes]) -> None:
-        for part in _portions(bulletins):
+        for part in portions(bulletins):
             request = self.pumps.request()
             self._fetched[request] = part
             await self._send(FetchStanzas(request, tuple(part)))
@@ -232,6 +239,7 @@ class Session:
         self._newest, self._leaves = welcome.newest, welcome.leaves
         self._engine.budget.spend_session()
         self._opened(self, welcome.token)
+        self._succeeding.welcomed()
         if self._parts.restored.listening:
             await self._take_up()
         self.pumps.wake("bulletins")
@@ -244,7 +252,7 @@ class Session:
         try:
             welcome = await welcomed(self._ws)
             while isinstance(welcome, AskReport):
-                await send_report(self._engine, self._parts.witness, welcome.start, self._send)
+                await self._succeeding.report(welcome)
                 welcome = await welcomed(self._ws)
             return welcome
         except ShownOtherwise as error:
@@ -390,9 +398,3 @@ def _brings(frame: FromBroker) -> bool:
     if isinstance(frame, Feed):
         return bool(frame.entries)
     return isinstance(frame, Answer | Held | PartFetched | DirectoryLeaves)
-
-
-def _portions(items: list[T]) -> Iterator[list[T]]:
-    """What one message or one transaction takes at a time."""
-    for at in range(0, len(items), LIMITS.frame_items):
-        yield items[at : at + LIMITS.frame_items]
