@@ -24,8 +24,9 @@ SECONDS: Final = 45.0
 PATIENCE_S: Final = 90.0
 """A node waits 30 s at most before it calls again; a process starts in seconds."""
 SPECIAL: Final = ("disk_full", "slow_disk")
-QUICK_SEED: Final = 10
-QUICK: Final[tuple[tuple[Form, float], ...]] = (("sqlite", 14.0), ("valkey", 12.0), ("lost", 12.0))
+QUICK_SEED: Final = 3181
+"""With it the rounds have most kinds of faults; node, desk, Valkey and sequencer are hit."""
+QUICK: Final[tuple[tuple[Form, float], ...]] = (("lost", 14.0), ("valkey", 12.0))
 
 
 def say(what: str) -> None:
@@ -43,7 +44,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="load of one round (45)")
     parser.add_argument("--form", choices=FORMS, help="only worlds of this form")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="a round's schedule, again")
-    parser.add_argument("--quick", action="store_true", help="three short rounds of a fixed seed")
+    parser.add_argument("--quick", action="store_true", help="two short rounds of a fixed seed")
     parser.add_argument("--out", type=Path, default=Path("build/chaos"), help="page and stories")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

@@ -23,15 +23,15 @@ async def judged(world: World, load: Load) -> list[str]:
     out = world.place / "judged"
     out.mkdir()
     refused = _promise(world, load)
-    packs: list[Path] = [out / "broker.pack"]
-    await _run(world, [*world.broker_program("log", "export", keys=False), "--out", out / "log"])
-    await _run(world, [*world.broker_program("records", "export"), "--out", packs[0]])
+    await export_broker(world, world.data, out / "broker")
+    exports = [one for one in (world.lost_log, out / "broker") if one.exists()]
+    packs = [one / "pack" for one in exports]
     for name in AGENCIES:
         packs.append(out / f"{name}.pack")
         words = [sys.executable, "-m", "saphan", "records", "export"]
         await _run(world, [*words, "--dir", world.place / name, "--out", packs[-1]])
     pins = parse_pins(Office(world.place / AGENCIES[0]).pins_file.read_bytes())
-    exported = Exported(pins, [out / "log"], packs)
+    exported = Exported(pins, [one / "log" for one in exports], packs)
     ledger = world.place / "ledger.jsonl"
     found = await asyncio.to_thread(judge, [ledger], exported)
     return [
@@ -39,6 +39,15 @@ async def judged(world: World, load: Load) -> list[str]:
         *(str(one) for one in found if one.fault is not Fault.MISSING or one.about not in refused),
         *await _checked(world),
     ]
+
+
+async def export_broker(world: World, data: Path, out: Path) -> None:
+    """Both logs and the broker's record pack, into a new folder."""
+    await asyncio.to_thread(out.mkdir)
+    log = world.broker_program("log", "export", keys=False, data=data)
+    await _run(world, [*log, "--out", out / "log"])
+    records = world.broker_program("records", "export", data=data)
+    await _run(world, [*records, "--out", out / "pack"])
 
 
 def _promise(world: World, load: Load) -> set[str]:

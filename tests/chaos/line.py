@@ -61,8 +61,8 @@ class Line:
 
     async def stop(self) -> None:
         """Listen no longer, and end what is open."""
-        assert self._server is not None
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         await self.reset()
 
     def be(self, weather: Weather) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from chaos import disks, namespaces
+from chaos import disks, judging, namespaces
 from chaos.line import DOWN, UP, Weather
 from chaos.parties import Party
 from chaos.schedule import PRIMARY, REPLICA, SEQUENCER, Fault, Schedule
@@ -194,11 +194,18 @@ class Nemesis:
     # --- the broker's folder ----------------------------------------------------------------------
 
     async def _lose_data(self, fault: Fault) -> None:
-        """Everything below --data is deleted while the broker runs; then an operator comes."""
+        """Everything below --data is deleted while the broker runs; then an operator comes.
+
+        The oracle keeps links to the files: what the broker still writes into those that it has
+        open is in them too. Nobody else gets them.
+        """
         async with self._ended[fault.target]:
+            await asyncio.to_thread(_link, self._world.data, self._world.lost_data)
             for found in self._world.data.iterdir():
                 await asyncio.to_thread(_delete, found)
+            await asyncio.sleep(fault.seconds)
             await self._party(fault).kill()
+            await judging.export_broker(self._world, self._world.lost_data, self._world.lost_log)
             await succeed(self._world)
             self._party(fault).start()
 
@@ -216,9 +223,16 @@ class Nemesis:
         return [] if process is None or process.poll() is not None else [process.pid]
 
 
+def _link(data: Path, to: Path) -> None:
+    def sockets(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if (Path(folder) / name).is_socket()]
+
+    shutil.copytree(data, to, copy_function=os.link, ignore=sockets)
+
+
 def _delete(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=True)  # what runs may still make files in it
     else:
         path.unlink(missing_ok=True)
 

@@ -138,7 +138,7 @@ def draw(
     busy: dict[str, list[Fault]] = {}
     if form == "lost":
         middle = round(seconds * chance.uniform(0.4, 0.6), 2)
-        faults.append(Fault(middle, "lose_data", BROKER, 0.2))
+        faults.append(Fault(middle, "lose_data", BROKER, round(chance.uniform(0.0, 1.0), 2)))
         busy[BROKER] = [Fault(middle - 1.0, "lose_data", BROKER, 1.0 + SUCCESSION_S)]
     at = CALM_S
     while (at := at + chance.uniform(0.3, 1.6)) < seconds - CALM_S:

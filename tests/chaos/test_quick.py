@@ -1,4 +1,4 @@
-"""Three short rounds with a fixed seed, whole: the same program as `make chaos`."""
+"""Two short rounds with a fixed seed, whole: the same program as `make chaos`."""
 
 from __future__ import annotations
 

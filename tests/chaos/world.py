@@ -58,6 +58,16 @@ class World:
         return template.data_folder(self.place)
 
     @property
+    def lost_data(self) -> Path:
+        """The oracle's copy of a --data that was deleted."""
+        return self.data.with_name("lost")
+
+    @property
+    def lost_log(self) -> Path:
+        """What was exported of that."""
+        return self.place / "lost-log"
+
+    @property
     def keys(self) -> Path:
         """The broker's --keys."""
         return self.place / "keys"
@@ -136,10 +146,16 @@ class World:
             *(["--processes", "2"] if self.form == "valkey" else []),
         ]
 
-    def broker_program(self, *command: str, keys: bool = True) -> list[str | Path]:
-        """`saphan-broker COMMAND` with its folders and its store."""
+    def broker_program(
+        self, *command: str, keys: bool = True, data: Path | None = None
+    ) -> list[str | Path]:
+        """`saphan-broker COMMAND` with its folders and its store.
+
+        Args:
+            keys: whether the command takes them; data: another folder than the broker's.
+        """
         words: list[str | Path] = [sys.executable, "-m", "saphan_broker", *command, "--json"]
-        words += ["--data", self.data, *(["--keys", self.keys] if keys else [])]
+        words += ["--data", data or self.data, *(["--keys", self.keys] if keys else [])]
         return words + self.store_options()
 
     def store_options(self) -> list[str | Path]:
@@ -255,5 +271,7 @@ async def running(
         world.keep(logs)
         raise
     finally:
-        await world.stop()
-        await asyncio.to_thread(world.remove)
+        try:
+            await world.stop()
+        finally:
+            await asyncio.to_thread(world.remove)
