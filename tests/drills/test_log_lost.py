@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 from support.drill_pages import OPERATOR, PHNOM_PENH, SECTIONS, VIENTIANE, Open, Town, until
 from support.rooms import ROOT
@@ -26,7 +27,7 @@ def test_from_the_disk_is_gone_to_all_bulletins_have_arrived(open_town: Open) ->
     for place in (VIENTIANE, PHNOM_PENH):
         sender = PHNOM_PENH if place == VIENTIANE else VIENTIANE
         sent = sorted(row["id"] for row in town.node(sender).get("/v1/bulletins")["bulletins"])
-        until(lambda place=place, sent=sent: inbox(town, place) == sent, lambda: words(town))
+        until(partial(received, town, place, sent), partial(words, town))
     said = town.terminals[OPERATOR].shown
     assert "it follows bridge.example/evidence/1" in said
     assert "one of them is the one that is named" in said
@@ -40,9 +41,9 @@ def walked(town: Town) -> None:
     walk(PAGE.replace(PORT, str(town.port)), town.terminals)
 
 
-def inbox(town: Town, place: str) -> list[str]:
-    """What has been received there, each time that it stands there."""
-    return sorted(row["id"] for row in town.node(place).get("/v1/inbox")["bulletins"])
+def received(town: Town, place: str, sent: list[str]) -> bool:
+    """Whether all of it stands in the inbox there, each once."""
+    return sorted(row["id"] for row in town.node(place).get("/v1/inbox")["bulletins"]) == sent
 
 
 def words(town: Town) -> str:
