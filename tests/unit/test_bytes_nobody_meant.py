@@ -19,6 +19,7 @@ from saphan import sdk
 from saphan.api_answer import object_of, refusal
 from saphan.backup.making import MARK_NAME, read_mark
 from saphan.node.witness import Witness
+from saphan.showing.document import document
 from saphan_broker.moved_marker import MARKER_NAME, check_not_moved
 from saphan_broker.moving.kept import MANIFEST, read_manifest
 from saphan_broker.opening import StoreChoice
@@ -91,6 +92,12 @@ def test_a_nodes_refusal_with_no_words_is_an_error_of_ours(value: Any) -> None:
 def test_an_answer_that_is_no_object_is_an_error_of_ours(data: bytes) -> None:
     assert refused(lambda: object_of(data)).code == "node_answer"
     assert isinstance(sdk._error(400, data), SaphanError)
+
+
+@pytest.mark.parametrize("about", [[1], "text", 7, [["a", 1]]])
+def test_content_whose_common_fields_are_none_is_shown_without_them(about: Any) -> None:
+    made = document("saphan/training_notice/1", None, {"about": about, "body": {"a": "b"}}, "en")
+    assert (made.title, [section.key for section in made.sections]) == ((), ["body"])
 
 
 class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

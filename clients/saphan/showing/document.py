@@ -46,7 +46,8 @@ def document(
     places = places_of(schema_name) if bundle is None else Places(schema_name, bundle["schema"])
     languages = (*read, lang)
     naming = Naming(places, lang, languages)
-    about, body = dict(content.get("about") or {}), content.get("body") or {}
+    given, body = content.get("about"), content.get("body") or {}
+    about = dict(given) if isinstance(given, dict) else {}
     title, summary = (_texts(about.get(name), languages) for name in ("title", "summary"))
     sections = [
         _section("first", lang, _taken(naming, about, FIRST)),
