@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from saphan.node import sealing
 from saphan.node.retaining import sweeping
-from saphan.node.wire import line
+from saphan.node.wire import line, session
 from saphan_protocol import stanza
 from saphan_schemas.errors import SaphanError
+from saphan_schemas.limits import LIMITS
 
 from matrix.desk_world import DESK_STORIES
 from matrix.effects import CRASHES, Effect, Effects, Fault, quiet
@@ -41,6 +42,7 @@ def hasten(patch: pytest.MonkeyPatch) -> None:
     """Lines and looks come again at once: what is tested does not depend on how long they wait."""
     patch.setattr(line, "backoff_ms", lambda _failures: 20)
     patch.setattr(sweeping, "LOOK_S", 0.2)
+    patch.setattr(session, "LIMITS", replace(LIMITS, heartbeat_ms=5_000))
 
 
 def spoil(effects: Effects, patch: pytest.MonkeyPatch) -> None:
@@ -55,12 +57,20 @@ def spoil(effects: Effects, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sealing, "seal_stanza", seal_stanza)
 
 
-async def plainly(world: World, story: Story, number: int) -> dict[Effect, int]:
-    """Run it without a fault: every effect that it has."""
+async def plainly(
+    world: World, story: Story, number: int, wanted: Set[Effect] = frozenset()
+) -> dict[Effect, int]:
+    """Run it without a fault: every effect that it has.
+
+    Args:
+        wanted: effects that may come a while after it is over; they are waited for.
+    """
     subject = await story.prepare(world, number)
     world.effects.watch()
     await story.act(world, subject)
     await world.until(lambda: story.done(world, subject))
+    with suppress(TimeoutError):
+        await world.until(lambda: wanted <= set(world.effects.seen))
     await quiet(world.effects)
     return dict(world.effects.seen)
 
@@ -155,11 +165,12 @@ async def check(
 async def _check(world: World, name: str, faults: list[tuple[Row, Fault]]) -> None:
     story = (STORIES | DESK_STORIES)[name]
     await plainly(world, DELIVER, 1)
-    seen = await plainly(world, story, 2)
-    known = {row.effect for row in ROWS}
-    assert not set(seen) - known, "effects that no row of tests/matrix/table.py names"
-    missing = {row.effect for row in ROWS if row.story == name and row.sure} - set(seen)
-    assert not missing, "rows of tests/matrix/table.py without an effect"
+    wanted = {row.effect for row in ROWS if row.story == name and row.sure}
+    seen = await plainly(world, story, 2, wanted)
+    strange = {str(effect) for effect in set(seen) - {row.effect for row in ROWS}}
+    assert not strange, f"effects that no row of tests/matrix/table.py names: {strange}"
+    missing = {str(effect) for effect in wanted - set(seen)}
+    assert not missing, f"rows of tests/matrix/table.py without an effect: {missing}"
     for number, (row, fault) in enumerate(faults, 3):
         ran = await failing(world, story, number, row, fault)
         check_told(row, fault, ran)
