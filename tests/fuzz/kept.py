@@ -11,7 +11,7 @@ from saphan_schemas.limits import KIB
 FOLDER: Final = Path(__file__).parent / "corpus"
 KEPT_BYTES: Final = 2048
 """Longer ones are made again quickly from the real inputs."""
-KEPT_MOST: Final = 40
+KEPT_MOST: Final = 5
 """Of one target, besides its faults."""
 FAULT_BYTES: Final = 16 * KIB
 FAULT: Final = "fault-"
