@@ -137,14 +137,10 @@ class World:
             listening = ["--listen", f"{namespaces.address(BROKER)}:{namespaces.PORT}"]
         else:
             listening = ["--listen", "127.0.0.1:0", "--plain"]
-        return [
-            *namespaces.inside(self.form == "network", self.place, BROKER),
-            *self.broker_program("run"),
-            *listening,
-            "--quotas",
-            self.place / "quotas.json",
-            *(["--processes", "2"] if self.form == "valkey" else []),
-        ]
+        words = self.broker_program("run")
+        words += [*listening, "--quotas", self.place / "quotas.json"]
+        words += ["--processes", "2"] if self.form == "valkey" else []
+        return [*namespaces.inside(self.form == "network", self.place, BROKER), *words]
 
     def broker_program(
         self, *command: str, keys: bool = True, data: Path | None = None
@@ -155,7 +151,8 @@ class World:
             keys: whether the command takes them; data: another folder than the broker's.
         """
         words: list[str | Path] = [sys.executable, "-m", "saphan_broker", *command, "--json"]
-        words += ["--data", data or self.data, *(["--keys", self.keys] if keys else [])]
+        words += ["--data", data or self.data]
+        words += ["--keys", self.keys] if keys else []
         return words + self.store_options()
 
     def store_options(self) -> list[str | Path]:
