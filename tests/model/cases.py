@@ -25,7 +25,7 @@ SMALL: Final = (
 LARGE: Final = (
     Sizes("recalled, rejected, read", recall=True, answers=True),
     Sizes("rejected, read, consigned anew", asked=True, attempts=2, answers=True),
-    Sizes("recall answered", recall=True, taken_back=True),
+    Sizes("recall answered", recall=True, taken_back=True, timeless=True),
     Sizes("holds at any time", holds=True, early_holds=True),
     Sizes("longer lines", recall=True, line=2),
     Sizes("two processes and time", processes=2),
