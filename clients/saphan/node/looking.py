@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from saphan_schemas.errors import SaphanError
-from saphan_schemas.limits import HOUR_MS
+from saphan_schemas.limits import HOUR_MS, MINUTE_MS
 
 from saphan.node.alarms import Alarms
 from saphan.node.events import Event, Events, Listener
@@ -17,6 +17,8 @@ log = logging.getLogger("saphan.node")
 
 LOOK_S: Final = HOUR_MS / 1000
 """Between two looks while nothing happens; a mailbox key's days are counted in hours."""
+AGAIN_S: Final = MINUTE_MS / 1000
+"""After a look that failed: a disk that was full for a moment does not cost an hour."""
 
 
 async def keep_looking(
@@ -26,7 +28,7 @@ async def keep_looking(
     alarms: Alarms,
     what: str,
 ) -> None:
-    """Look, for ever; what fails now is tried again at the next look.
+    """Look, for ever; what fails is tried again after a minute.
 
     Args:
         matters: whether an event asks for a look.
@@ -34,19 +36,21 @@ async def keep_looking(
     """
     with events.listen() as listener:
         while True:
+            wait_s = AGAIN_S
             try:
                 await look()
+                wait_s = LOOK_S
             except SaphanError as error:
                 alarms.sound(error)
             except Exception:
                 log.exception("looking after %s met a bug", what)
-            await _until_due(listener, matters)
+            await _until_due(listener, matters, wait_s)
 
 
-async def _until_due(listener: Listener, matters: Callable[[Event], bool]) -> None:
-    """An hour, or less if something has changed; other events do not begin the hour anew."""
+async def _until_due(listener: Listener, matters: Callable[[Event], bool], wait_s: float) -> None:
+    """So long, or less if something has changed; other events do not begin the time anew."""
     loop = asyncio.get_running_loop()
-    due = loop.time() + LOOK_S
+    due = loop.time() + wait_s
     while (left := due - loop.time()) > 0:
         event = await listener.next(left)
         if event is None or matters(event):
