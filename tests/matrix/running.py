@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from saphan.node import sealing
+from saphan.node import looking, sealing
 from saphan.node.retaining import sweeping
 from saphan.node.wire import line, session
 from saphan_protocol import stanza
@@ -42,6 +42,7 @@ def hasten(patch: pytest.MonkeyPatch) -> None:
     """Lines and looks come again at once: what is tested does not depend on how long they wait."""
     patch.setattr(line, "backoff_ms", lambda _failures: 20)
     patch.setattr(sweeping, "LOOK_S", 0.2)
+    patch.setattr(looking, "AGAIN_S", 0.2)
     patch.setattr(session, "LIMITS", replace(LIMITS, heartbeat_ms=5_000))
 
 
@@ -93,6 +94,8 @@ async def failing(world: World, story: Story, number: int, row: Row, fault: Faul
         async with asyncio.timeout(PATIENCE_S):
             await asking
         await world.until(lambda: story.done(world, subject))
+    except TimeoutError:
+        pytest.fail(f"{row.effect}, {fault}: it did not go on; hit: {effects.hit}, {ran}")
     finally:
         effects.watch()
         asking.cancel()
