@@ -7,15 +7,18 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from saphan_broker.broker import open_broker
 from saphan_broker.logs.last_head import LastHead, LastHeadFile
+from saphan_broker.store.sqlite import SqliteStore
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result, Submission
 from saphan_schemas.records import BatchSignature, HeadRef
 from support.brokers import World
+from support.crews import until
 from support.failing_store import Fail, FailingStore, crashed, full, kept, lost
 from support.session import Line, seen
 
@@ -126,6 +129,32 @@ async def test_store_put_back_from_a_copy_is_not_started(world: World, tmp_path:
         await broker.start()
     assert caught.value.code == "store_behind_signer"
     await broker.stop()
+
+
+async def test_a_store_that_is_found_behind_while_the_broker_runs_is_an_alarm(
+    world: World, tmp_path: Path
+) -> None:
+    """Timeline: the store is copied, more is signed; a commit's fate is unknown, and what is opened
+    anew is the copy, as after a failover that lost something. The alarm names that, not only what
+    came before."""
+    await world.broker.stop()
+    copy = tmp_path / "copy"
+    shutil.copytree(world.data, copy)
+    async with world.running() as broker:
+        line, sender, recipient = await world.line(A), world.agencies[A], [world.agencies[B]]
+        items, batch = sender.submissions([sender.bulletin([B], world.clock())], recipient)
+        await line.submit(items, batch)
+        state = broker.state
+        signed = state.signers["evidence"].last()
+        state._reopen = partial(SqliteStore.open, copy)
+        state.store = FailingStore(state.store, "commit", lost)
+        items, batch = sender.submissions([sender.bulletin([B], world.clock())], recipient)
+        with suppress(asyncio.CancelledError):
+            await line.submit(items, batch)
+        await until(lambda: "store_behind_signer" in {one.code for one in state.alarms.active()})
+        (said,) = [one for one in state.alarms.active() if one.code == "store_behind_signer"]
+        assert said.stops
+        assert state.signers["evidence"].last() == signed
 
 
 @pytest.mark.parametrize("fail", [lost, kept, full, crashed])
