@@ -24,7 +24,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-SMALL_DISK_MIB: Final = 192
+SMALL_DISK_MIB: Final = 512
+"""More than the room that the broker keeps for its log (`DISK_RESERVE_BYTES`), or no attachment is
+ever taken; the bytes are memory only once they are written."""
 BALLAST: Final = "ballast"
 
 
