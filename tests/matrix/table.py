@@ -145,13 +145,9 @@ def _after() -> Iterator[Row]:
     )
     yield _says("recall", "recall", KH, "obeyed")
     yield _says("recall", "recall", KH, "erased")
-    yield from _looks(
-        "recall",
-        "recall",
-        LA,
-        "node/recall/ordering.py:Ordering._close",
-        "node/recall/ordering.py:Ordering.look",
-    )
+    for what in ("_close", "look"):
+        place = Effect(LA, f"node/recall/ordering.py:Ordering.{what}")
+        yield Row("recall", "recall", place, Progress.LOOKED, Acts.PERHAPS)
     yield _asked("hold", "hold", KH, "node/holding/orders.py:HoldOrders.take")
     yield from _logged("hold", "hold", "hold", "directory")
     sorting = Effect(KH, "node/holding/sorting.py:Sorting.look")
