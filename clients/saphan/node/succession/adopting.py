@@ -24,7 +24,6 @@ from saphan_schemas.records import Event
 from saphan_schemas.succession_frames import Step
 
 from saphan.node.alarms import Alarms
-from saphan.node.holding.saying import NOTHING
 from saphan.node.logs import Logs
 from saphan.node.proving.proofs import LOOKED, WitnessedProofs
 from saphan.node.rows.db import Database
@@ -35,6 +34,8 @@ from saphan.node.succession.kept import BRINGS, keep_steps
 from saphan.node.witness import Witness
 
 SUCCEEDED: Final = "log_succeeded"
+NOTHING: Final = -1
+"""Of `hold_said.released`: nothing is left to be said."""
 _OPEN: Final = (
     "d.state NOT IN ("  # all of these are constants
     + ", ".join(f"'{state}'" for state in sorted((*TERMINAL, REFUSED)))
