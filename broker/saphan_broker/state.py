@@ -73,6 +73,9 @@ class State:
         random: fresh random bytes.
     """
 
+    chain: tuple[Step, ...] = ()
+    """Every succession of these logs: who has been away since before one asks for them."""
+
     def __init__(
         self,
         store: Store,
@@ -128,8 +131,6 @@ class State:
         self.used: dict[str, Use] = {}
         """How much of it each has used, as far as this process has sequenced; what is open is the
         store's to say."""
-        self.chain: tuple[Step, ...] = ()
-        """Every succession of these logs: who has been away since before one asks for them."""
         self.held = False
         """Since the start a node has shown that the store lacks something: nothing is signed."""
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")
