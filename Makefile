@@ -8,12 +8,13 @@ MAKEFLAGS += --no-print-directory
 
 PY ?=
 PYTEST_ARGS ?=
+FUZZ_INPUTS ?= 10000000
 CHAOS_ARGS ?=
 BIN := .venv/bin
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo syscalls test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model matrix verifier-kit vectors chaos clean
+.PHONY: help setup demo syscalls test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model matrix fuzz verifier-kit vectors chaos clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -74,6 +75,9 @@ chaos: $(STAMP) ## break real processes under load, CHAOS_MINUTES (20); build/ch
 
 syscalls: $(STAMP) ## each system call under a commit fails once, in each way; a quarter of an hour
 	@SAPHAN_SYSCALLS=all $(BIN)/python -m pytest -q -s -rs --numprocesses 0 tests/faults/test_syscalls_store.py tests/faults/test_syscalls_last_head.py
+
+fuzz: $(STAMP) ## many inputs for every parser, hours; FUZZ_INPUTS=10000000, prints a table
+	@cd tests && nice -n 19 ../$(BIN)/python -m fuzz --inputs $(FUZZ_INPUTS)
 
 verifier-kit: $(STAMP) ## a folder that checks evidence on a computer without a network; dist/verifier-kit
 	@.ci/verifier-kit dist/verifier-kit $(PLATFORMS)
