@@ -66,6 +66,8 @@ async def _main(args: argparse.Namespace) -> int:
     seed = args.seed if args.seed is not None else int.from_bytes(os.urandom(4))
     if args.quick:
         seed = QUICK_SEED
+    if args.replay is not None:
+        seed = (await asyncio.to_thread(schedule.read, args.replay)).seed
     known = described()
     machine = f"{known['processor']}, {known['system']}, {known['Saphan']}"
     say(f"seed {seed}" + "".join(f"; left out: {one}" for one in left_out))

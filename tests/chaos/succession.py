@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chaos.world import World
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 async def succeed(world: World) -> None:
