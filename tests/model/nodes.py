@@ -76,7 +76,11 @@ def _waits(node: Node, item: str, without: frozenset[str]) -> bool:
         if late and "precedence" not in without:
             return False
         return at.state is State.SUBMITTED and has(node.view, item.replace("handover", "consign"))
-    if said in ("accepted", "rejected", "unopened"):
+    if said == "unopened":
+        # Of its own consignment only: after a succession a later one may have come instead.
+        handover = item.replace("unopened", "handover")
+        return at.state in HELD and has(node.view, handover)
+    if said in ("accepted", "rejected"):
         return at.state in HELD
     if said == "read":
         return at.state is State.ACCEPTED
