@@ -9,17 +9,21 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Final
+
+
+_SHARED: Final = Path("/dev/shm")  # noqa: S108 (a folder of its own is made in it)
+_TOP: Final = Path(tempfile.mkdtemp(prefix="fuzz-", dir=_SHARED if _SHARED.is_dir() else None))
+"""In memory where there is such a disk. Who made it removes it; children end without a word."""
+atexit.register(shutil.rmtree, _TOP, ignore_errors=True)
 
 
 @cache
 def _folder(process: int) -> Path:
-    """Of one process: children write beside each other, in memory where there is such a disk."""
-    shared = "/dev/shm"
-    made = tempfile.mkdtemp(
-        prefix=f"fuzz-{process}-", dir=shared if Path(shared).is_dir() else None
-    )
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return Path(made)
+    """Of one process: children write beside each other."""
+    made = _TOP / str(process)
+    made.mkdir(mode=0o700)
+    return made
 
 
 def in_file(read: Callable[[Path], object], name: str = "file") -> Callable[[bytes], object]:
