@@ -11,8 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-
-_SHARED: Final = Path("/dev/shm")  # noqa: S108 (a folder of its own is made in it)
+_SHARED: Final = Path("/dev/shm")
 _TOP: Final = Path(tempfile.mkdtemp(prefix="fuzz-", dir=_SHARED if _SHARED.is_dir() else None))
 """In memory where there is such a disk. Who made it removes it; children end without a word."""
 atexit.register(shutil.rmtree, _TOP, ignore_errors=True)
