@@ -88,7 +88,7 @@ class Recovery:
 
     def run(self) -> list[bytes]:
         """Finish what can be finished here; returns bulletins whose stanzas must be fetched."""
-        sign_ended(self._db, self._logs, self._key)
+        sign_ended(self._db, self._logs, self._key, self._clock())
         self.hand_over_late()
         self.judge_waiting()
         return [bulletin for (bulletin,) in self._db.rows(_CLOSED, (self._agency,))]

@@ -20,7 +20,7 @@ from saphan.node.anew import untried
 from saphan.node.engine import Engine
 from saphan.node.portions import IMMEDIATE, SIGNATURE_BYTES, Look, Portion, Progress
 from saphan.node.rows.statements import next_statements, statement_bytes
-from saphan.node.signing_anew import KEY_ENDED, sign_refused
+from saphan.node.signing_anew import AHEAD, sign_refused
 from saphan.node.waiting import bytes_of, next_portion, refused, refused_statements
 from saphan.node.wire.over_quota import OverQuota
 
@@ -303,10 +303,11 @@ class Pumps:
             task.add_done_callback(self._tasks.discard)
 
     async def _refuse_statements(self, never: list[tuple[int, Result]]) -> None:
-        engine, again = self._engine, []
-        if any(result.code == KEY_ENDED for _, result in never):
-            again = await engine.in_frames(partial(sign_refused, engine.db, engine.key, never))
-        left = [one for one in never if one[0] not in again]
+        engine, now = self._engine, self._clock()
+        signed = partial(sign_refused, engine.db, engine.key, never, now)
+        again = await engine.in_frames(signed)
+        # One that this clock still calls right waits: the session's end compares both clocks.
+        left = [one for one in never if one[0] not in again and one[1].code != AHEAD]
         if left:
             await engine.in_frames(partial(refused_statements, engine.db, left))
         if again:
