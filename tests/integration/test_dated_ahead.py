@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from saphan.node.rows.statements import Said, sign_statements
+from saphan.node.signing_anew import sign_refused
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.limits import HOUR_MS
 from saphan_schemas.records import Event
@@ -43,6 +44,25 @@ async def test_in_the_same_session(bridge: Bridge, leaped: list[Event]) -> None:
         bulletin = await la.send(wish())
         await eventually(lambda: states(la, bulletin) == ["accepted"])
         assert leaped == [Event.HANDOVER]
+
+
+async def test_once_the_clock_is_right(
+    bridge: Bridge, leaped: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the broker refuses it the clock is still ahead, and the session goes on."""
+    monkeypatch.setattr("saphan.node.wire.pumps.CLOCK_WAIT_MS", 50)
+    asked = list[int]()
+
+    def still_ahead(*given: Any) -> list[int]:
+        asked.append(1)
+        return [] if len(asked) < 3 else sign_refused(*given)
+
+    monkeypatch.setattr("saphan.node.wire.pumps.sign_refused", still_ahead)
+    async with bridge.node(LA) as la, bridge.node(KH):
+        await agreed(la)
+        bulletin = await la.send(wish())
+        await eventually(lambda: states(la, bulletin) == ["accepted"])
+        assert (leaped, len(asked)) == ([Event.HANDOVER], 3)
 
 
 async def test_in_the_next_session(
