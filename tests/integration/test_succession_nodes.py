@@ -12,6 +12,8 @@ from saphan.node.disclosing import Asked
 from saphan.node.service import NodeService
 from saphan.node.succession.kept import listed
 from saphan_protocol.pins import origin_number
+from saphan_protocol.split_file import parse_split
+from saphan_protocol.split_view import Proven, judge_split
 from support.bridge import KH, LA, Bridge, agreed, bridged, eventually, opened, states, wish
 from support.lost_log import lose, succeed
 from support.lost_store import lose_store
@@ -87,6 +89,43 @@ async def test_a_successor_that_names_less_than_a_node_has_seen_is_refused(bridg
         assert kh.line.state.code == "successor_behind"
         assert listed(kh.db) == []
         assert origin_number(kh.logs.pins.evidence.origin)[1] == 1
+
+
+async def _exported(node: NodeService) -> None:
+    """One more entry: the node discloses the bulletin that both have."""
+    await opened(node)
+    (bulletin,) = node.db.row("SELECT id FROM bulletins") or (b"",)
+    await asyncio.to_thread(node.disclosing.disclose, bulletin, Asked("the court", "order 1"))
+    node.line.wake_statements()
+    logged = "SELECT 1 FROM entries WHERE event = 'exported'"
+    await eventually(lambda: node.db.row(logged))
+
+
+async def test_a_successor_that_names_another_root_is_proven(bridge: Bridge) -> None:
+    """Timeline: keys and data are copied; one log goes on before kh.gpo alone, the other one before
+    la.ospp alone, by one entry each; then the successor of the second is shown to kh.gpo."""
+    async with bridge.broker_running():
+        await bridge.enrol()
+        await exchanged(bridge)
+    copies = bridge.place / "copies"
+    for name in ("keys", "data"):
+        await asyncio.to_thread(shutil.copytree, bridge.place / name, copies / name)
+    async with bridge.broker_running(), bridge.node(KH) as kh:
+        await _exported(kh)
+    for name in ("keys", "data"):
+        await asyncio.to_thread(shutil.rmtree, bridge.place / name)
+        await asyncio.to_thread(shutil.copytree, copies / name, bridge.place / name)
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await _exported(la)
+    await asyncio.to_thread(lose, bridge)
+    await succeed(bridge, LA, options=("--without", KH))
+    async with bridge.broker_running(), bridge.node(KH) as kh:
+        await eventually(lambda: kh.line.state.state == "stopped", 40)
+        assert kh.line.state.code == "split_view"
+        (split,) = kh.splits.standing()
+        verdict = judge_split(parse_split(split.file.read_bytes()), kh.logs.pins)
+        assert verdict.proven is Proven.YES
+        assert listed(kh.db) == []
 
 
 async def test_a_store_that_is_behind_is_succeeded_and_what_it_lacks_arrives(

@@ -19,7 +19,7 @@ from saphan_protocol.merkle import (
     roots_of_history,
 )
 from saphan_protocol.shared_paths import read_path
-from saphan_protocol.split_file import History, ShownAnchor
+from saphan_protocol.split_file import History, ShownAnchor, ShownSuccessor
 from saphan_schemas.errors import InvalidInput, OperatorError
 from saphan_schemas.frames import AnchorProof
 from saphan_schemas.proof_frames import Proofs
@@ -48,6 +48,7 @@ class Shown:
     notes: tuple[bytes, ...]
     histories: tuple[History, ...] = ()
     anchors: tuple[ShownAnchor, ...] = ()
+    successors: tuple[ShownSuccessor, ...] = ()
 
 
 class TwoHistories(OperatorError):

@@ -119,6 +119,7 @@ class Splits:
             notes=tuple(note for note in met.shown.notes if note),
             histories=met.shown.histories,
             anchors=met.shown.anchors,
+            successors=met.shown.successors,
         )
         verdict = judge_split(made, self._pins)
         if verdict.proven is not Proven.YES:

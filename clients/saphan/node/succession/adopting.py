@@ -16,8 +16,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from saphan_protocol.checkpoint import parse_checkpoint
 from saphan_protocol.delivery import TERMINAL
+from saphan_protocol.notes import parse_note
 from saphan_protocol.pins import Pins
+from saphan_protocol.split_file import ShownSuccessor
 from saphan_protocol.succession import Named, SuccessorDiffers, check_chain, check_continues
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.records import Event
@@ -28,6 +31,7 @@ from saphan.node.logs import Logs
 from saphan.node.proving.proofs import LOOKED, WitnessedProofs
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
+from saphan.node.split import Shown, TwoHistories
 from saphan.node.splits import Splits
 from saphan.node.succession.carrying import carry
 from saphan.node.succession.kept import BRINGS, keep_steps
@@ -41,7 +45,9 @@ _OPEN: Final = (
     + ", ".join(f"'{state}'" for state in sorted((*TERMINAL, REFUSED)))
     + ")"
 )
-_TARGETED: Final = (Event.HELD.value, Event.RELEASED.value)
+_OF_THAT_LOG: Final = (Event.HELD.value, Event.RELEASED.value, Event.UNOPENED.value)
+"""What names a leaf of the lost log, or a stanza that it carried: the next one will be judged by
+itself."""
 
 
 class Adopting:
@@ -105,23 +111,28 @@ class Adopting:
         A person must look: the line stands still, and everything here stays as it is.
         """
         rows = self._db.rows(
-            "SELECT size, root FROM heads WHERE origin = ? AND size >= ? ORDER BY size DESC",
+            "SELECT size, root, note FROM heads WHERE origin = ? AND size >= ? ORDER BY size DESC",
             (named.origin, named.size),
         )
-        known = [(size, root) for size, root in rows]
+        notes = {(size, root): note for size, root, note in rows}
         cosigned = self._witness.known(named.origin)
         if cosigned is not None:
-            known.append((cosigned.size, cosigned.root))
+            notes[cosigned.size, cosigned.root] = cosigned.note
         try:
-            check_continues(named, known)
+            check_continues(named, notes)
         except SuccessorDiffers as error:
-            raise OperatorError(
-                error.code,
-                error.message,
-                hint="stop, keep this node's data, and call the other agencies",
-            ) from None
+            shown = _shown(named, notes[named.size, error.root])
+            raise TwoHistories(named.origin, named.size, shown, error.code) from None
         except Refused as error:
             raise OperatorError(error.code, error.message, hint=error.hint) from None
+
+
+def _shown(named: Named, note: bytes) -> Shown:
+    """What this node knows of the old log, and what the log that follows says of it."""
+    step = named.by
+    head = parse_checkpoint(parse_note(step.note).text).size
+    leaf = ShownSuccessor(step.evidence, head, named.size, named.root, step.path)
+    return Shown(notes=(note, step.note), successors=(leaf,))
 
 
 def begin_anew(tx: sqlite3.Connection, agency: str) -> None:
@@ -137,8 +148,8 @@ def begin_anew(tx: sqlite3.Connection, agency: str) -> None:
     tx.execute("UPDATE hold_said SET released = ? WHERE released IS NULL", (NOTHING,))
     tx.execute(
         "UPDATE statements SET state = 'refused', code = ? WHERE state = 'waiting'"
-        " AND event IN (?, ?)",
-        (SUCCEEDED, *_TARGETED),
+        " AND event IN (?, ?, ?)",
+        (SUCCEEDED, *_OF_THAT_LOG),
     )
     tx.execute("REPLACE INTO facts VALUES (?, 1)", (BRINGS,))
 

@@ -79,6 +79,8 @@ class Succeeding:
     async def run(self) -> None:
         """Bring everything, if it is to be brought; ends once the broker has answered all of it.
 
+        What it refuses is brought again in the next session.
+
         Raises:
             Unavailable: the line; OperatorError: the disk.
         """
@@ -86,6 +88,7 @@ class Succeeding:
             return
         await self._welcome.wait()
         packages = await self._engine.in_frames(lambda: list(self._bringing.packages()))
+        refused = False
         for kind, package in packages:
             while True:
                 result = await self._asking.register(**(NOTHING | {kind: package}))
@@ -94,5 +97,7 @@ class Succeeding:
                 await asyncio.sleep(result.retry_after_ms / 1000)
             if result.code is not None:
                 log.warning("the broker does not take %s again: %s", kind, result.message)
-        await self._engine.in_frames(self._bringing.brought)
+                refused = True
+        if not refused:
+            await self._engine.in_frames(self._bringing.brought)
         self.brought.set()
