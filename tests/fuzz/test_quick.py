@@ -52,7 +52,12 @@ def test_no_input_does_what_none_may(target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "path"), [(one, path) for one in TARGETS for path in faults(one.name)], ids=str
+    ("target", "path"),
+    [
+        pytest.param(one, path, id=f"{one.name}-{path.name}")
+        for one in TARGETS
+        for path in faults(one.name)
+    ],
 )
 def test_what_was_a_fault_once_is_none_now(target: Target, path: Path) -> None:
     tally = run(target, 1, Random(0), [path.read_bytes()])
