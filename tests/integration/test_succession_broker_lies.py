@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from saphan_broker.keys import load_log_keys
+from saphan_broker.succession.gathering import AT_ONCE, SENT_AHEAD
+from saphan_broker.succession.succeeding import View
 from saphan_protocol.checkpoint import format_checkpoint, log_lines
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import OperatorError
@@ -100,7 +103,7 @@ LIES: dict[str, tuple[Lie, str]] = {
     "leaves under no head": (_with(directory=b""), "report_malformed"),
     "leaves from the middle": (_with(start=2), "report_malformed"),
     "a report without an end": (_endless, "too_large"),
-    "a frame of another kind": (lambda node: [encode(Ping(1))], "report_malformed"),
+    "frames of another kind": (lambda node: [encode(Ping(1))] * SENT_AHEAD, "report_malformed"),
     "bytes that mean nothing": (lambda node: [b"\xc1" * 100], "malformed"),
 }
 
@@ -169,6 +172,82 @@ def test_strangers_are_not_counted_as_an_agency(lived: Lived, tmp_path: Path) ->
             # A copy that makes a signed root is believed, whoever has brought it.
             assert command.views[-1].decided.known.size == len(lived.late.leaves)
             assert {row.state for row in command.views[-1].rows} == {"refused"}
+
+    asyncio.run(scenario())
+
+
+def test_two_roots_of_a_size_that_is_not_the_largest_stop_the_making(
+    lived: Lived, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        world = lived.again(tmp_path)
+        keys = load_log_keys(world.keys, "evidence")
+        small, large = (
+            Copy(
+                lived.late.directory,
+                keys.sign_head(size, root, 2_000_000_000).note,
+                lived.late.leaves,
+            )
+            for size, root in ((1, OTHER), (HUGE, ROOT))
+        )
+        other = Copy(small.directory, keys.sign_head(1, ROOT, 2_000_000_000).note, small.leaves)
+        lose_data(world)
+        async with succeeding(world) as command:
+            url = await command.url()
+            for agency, copy in ((LA, small), (LA, large), (LA, other)):
+                node = Reporter(world.agencies[agency], copy, world.clock)
+                assert (await node.report(url)).code == "log_lost"
+            with pytest.raises(OperatorError, match="reports_contradict"):
+                await command.made
+
+    asyncio.run(scenario())
+
+
+def test_a_stranger_does_not_take_back_what_the_operator_agreed_to(
+    lived: Lived, tmp_path: Path
+) -> None:
+    """One comes while the operator reads the question: nothing of what is agreed to changes."""
+
+    async def scenario() -> None:
+        world = lived.again(tmp_path)
+        lose_data(world)
+        stranger = Reporter(
+            world.agencies[KH], lived.late, world.clock, change={"agency": "vn.vks"}
+        )
+        asked = list[View]()
+        url: list[str] = []
+
+        async def agreed(view: View) -> bool:
+            asked.append(view)
+            assert (await stranger.report(url[0])).code == "agency_unknown"
+            return True
+
+        async with succeeding(world, agreed=agreed) as command:
+            url.append(await command.url())
+            for node in reporters(world, lived.late).values():
+                assert (await node.report(url[0])).code == "log_lost"
+            await command.made
+        assert len(asked) == 1
+
+    asyncio.run(scenario())
+
+
+def test_who_is_known_waits_for_no_stranger(lived: Lived, tmp_path: Path) -> None:
+    """As many as are taken at a time log in under a name that nobody has, and say nothing more."""
+
+    async def scenario() -> None:
+        world = lived.again(tmp_path)
+        lose_data(world)
+        nodes = reporters(world, lived.late)
+        change = {"agency": "vn.vks"}
+        stranger = Reporter(world.agencies[KH], lived.late, world.clock, change=change)
+        async with succeeding(world) as command, AsyncExitStack() as stack:
+            url = await command.url()
+            assert (await nodes[LA].report(url)).code == "log_lost"
+            for _ in range(AT_ONCE):
+                await stack.enter_async_context(stranger.silent(url))
+            assert (await nodes[KH].report(url)).code == "log_lost"
+            await command.made
 
     asyncio.run(scenario())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +78,18 @@ class Reporter:
             closing = _decoder.decode(await ws.receive_bytes())
             assert isinstance(closing, Closing), closing
             return closing
+
+    @asynccontextmanager
+    async def silent(self, url: str) -> AsyncIterator[None]:
+        """Log in, hear what is asked, and say nothing more for as long as the block lasts."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(f"{url}/v1/session", compress=0, max_msg_size=0) as ws,
+        ):
+            asked = _decoder.decode(await ws.receive_bytes())
+            await ws.send_bytes(encode(self.login(asked)))
+            assert isinstance(_decoder.decode(await ws.receive_bytes()), AskReport)
+            yield
 
     async def begin(self, url: str, first: bytes) -> Closing:
         """Say something else in the place of the login."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -32,6 +32,7 @@ class Succeeding:
         *,
         without: Collection[str] = (),
         agree: Callable[[View], bool] = lambda view: True,
+        agreed: Callable[[View], Awaitable[bool]] | None = None,
         choice: StoreChoice = SQLITE,
         address: str | None = None,
     ) -> None:
@@ -43,13 +44,13 @@ class Succeeding:
             listen=("127.0.0.1", 0), showing=PLAIN, without=frozenset(without), address=address
         )
 
-        async def agreed(view: View) -> bool:
+        async def said(view: View) -> bool:
             return agree(view)
 
         told = Told(
             listening=lambda bound: self._url.set_result("http://{}:{}".format(*bound)),
             changed=self._see,
-            agreed=agreed,
+            agreed=agreed or said,
             resumed=lambda plan: setattr(self, "resumed", True),
         )
         house = House(world.data, choice)

@@ -46,10 +46,13 @@ _log = logging.getLogger("saphan.broker")
 _FROM_NODE = cast("type[FromNode]", FromNode)
 
 AT_ONCE: Final = 4
-"""Reports that are taken at a time: each may be a whole directory in memory."""
+"""Reports that are taken at a time, of nodes that are known by then and as many of others: each may
+be a whole directory in memory."""
 SENT_AHEAD: Final = 256
 """Messages of a node between its login and its report: what it would send to a broker that runs."""
 PATIENCE_SECONDS: Final = LIMITS.report_ms / 1000
+WHOLE_SECONDS: Final = 6 * PATIENCE_SECONDS
+"""For a whole report, however many parts it has: 28 MB at 64 kbit/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Gathering:
         self._clock = clock
         self._certificate = certificate
         self._changed = changed
-        self._taking = asyncio.Semaphore(AT_ONCE)
+        self._taking = {known: asyncio.Semaphore(AT_ONCE) for known in (True, False)}
         self._growing = asyncio.Lock()
         self._open = 0
 
@@ -172,10 +175,15 @@ class Gathering:
     async def _hear(self, ws: web.WebSocketResponse, asked: Challenge, login: Login) -> None:
         check_certificate(login, self._certificate)
         check_clock(self._clock(), login)
-        async with self._taking:
+        # Strangers that hold their places keep nobody waiting whose signature is known to hold.
+        async with self._taking[await self._is_known(asked, login)]:
             start = self._known.size
             await ws.send_bytes(encode(AskReport(start)))
-            directory, evidence, leaves = await self._report(ws, start)
+            try:
+                async with asyncio.timeout(WHOLE_SECONDS):
+                    directory, evidence, leaves = await self._report(ws, start)
+            except TimeoutError:
+                raise _silent() from None
             async with self._growing:
                 if directory is not None:
                     await asyncio.to_thread(self._known.grow, start, leaves, directory.ref)
@@ -207,6 +215,14 @@ class Gathering:
             if frame.last:
                 return directory, evidence, leaves
             frame = await _part(ws)
+
+    async def _is_known(self, asked: Challenge, login: Login) -> bool:
+        """Whether the directory shows already whose node it is; if not, its report may."""
+        try:
+            await self._judge(asked, login)
+        except (InvalidInput, Refused):
+            return False
+        return True
 
     async def _judge(self, asked: Challenge, login: Login) -> None:
         """Whose node it was, by the directory that is known now."""
@@ -262,11 +278,15 @@ async def _part(ws: web.WebSocketResponse) -> Report:
     raise InvalidInput("report_malformed", "a report was asked for", field="report")
 
 
+def _silent() -> Unavailable:
+    return Unavailable("login_timeout", "nothing was said in time")
+
+
 async def _receive(ws: web.WebSocketResponse, limit: int, seconds: float) -> FromNode:
     try:
         message = await ws.receive(timeout=seconds)
     except TimeoutError:
-        raise Unavailable("login_timeout", "nothing was said in time") from None
+        raise _silent() from None
     if message.type is WSMsgType.BINARY:
         return decode(_FROM_NODE, message.data, limit, "message")
     if message.type is WSMsgType.TEXT:

@@ -33,10 +33,11 @@ class Sourced:
 
 
 class Largest:
-    """The largest head of one log that anybody has shown."""
+    """The largest head of one log that anybody has shown, and one root for each size."""
 
     def __init__(self, origin: str) -> None:
         self.found = Sourced(HeadRef(origin, 0, EMPTY_ROOT), SIGNER)
+        self._roots: dict[int, Sourced] = {}
 
     def take(self, head: HeadRef, source: str) -> None:
         """Hear of a head.
@@ -44,13 +45,13 @@ class Largest:
         Raises:
             OperatorError: `reports_contradict`.
         """
-        known = self.found.head
-        if head.size == known.size and head.root != known.root:
+        known = self._roots.setdefault(head.size, Sourced(head, source))
+        if head.root != known.head.root:
             raise _contradiction(
-                head.origin, f"{head.size} leaves by {self.found.source} and by {source}"
+                head.origin, f"{head.size} leaves by {known.source} and by {source}"
             )
-        if head.size > known.size:
-            self.found = Sourced(head, source)
+        if head.size > self.found.head.size:
+            self.found = known
 
 
 class KnownDirectory:
@@ -95,20 +96,20 @@ class KnownDirectory:
         if start > self.size or head.size <= self.size:
             return
         fresh = [bytes(leaf) for leaf in leaves[self.size - start :]]
-        frontier, hashes = self._frontier.copy(), [leaf_hash(leaf) for leaf in fresh]
-        frontier.extend(hashes)
-        if (frontier.size, frontier.root()) != (head.size, head.root):
+        trial, hashes = self._frontier.copy(), [leaf_hash(leaf) for leaf in fresh]
+        trial.extend(hashes)
+        if (trial.size, trial.root()) != (head.size, head.root):
             raise InvalidInput(
                 "report_differs",
                 f"the directory leaves do not make the signed root of {head.size} leaves",
                 field="leaves",
-                hint="the node's store is damaged: saphan fsck there",
+                hint="the node's store is damaged, or the line has changed a byte",
             )
-        for leaf in fresh:
+        for leaf, digest in zip(fresh, hashes, strict=True):
             self.directory.apply(leaf, self._types)
-        self._frontier = frontier
-        self._hashes += hashes
-        self.leaves += fresh
+            self._frontier.append(digest)
+            self._hashes.append(digest)
+            self.leaves.append(leaf)
 
     def agencies(self) -> list[str]:
         """Agencies with an active node key: they may know what nobody else does."""

@@ -189,7 +189,8 @@ class _Table:
                     await check_needed(self._old, view.decided)
                     if not await told.agreed(view):
                         raise _not_confirmed()
-                    if not self._news.is_set():
+                    now = self.view()
+                    if now.complete and now.decided == view.decided:
                         return
                     continue  # somebody has said more meanwhile: it is agreed to as it is
                 await self._news.wait()
