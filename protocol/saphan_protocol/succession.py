@@ -143,7 +143,8 @@ def check_continues(named: Named, known: Iterable[tuple[int, bytes]]) -> None:
                 f"the successor of {named.origin} follows {named.size} leaves; {size} are known "
                 "here",
                 field="leaf",
-                hint="the broker's operator must make the successor again with what is known here",
+                hint="it cannot be made again: keep this node's data, which proves what is left "
+                "out, and speak with the broker's operator and the other agencies",
             )
         if size == named.size and root != named.root:
             raise SuccessorDiffers(named, root)

@@ -184,7 +184,8 @@ class Logs:
             raise OperatorError(
                 "successor_behind",
                 f"{head.origin} has {head.size} leaves, {self.directory.size} are known here",
-                hint="the broker's operator must make the successor again with what is known here",
+                hint="it cannot be made again: keep this node's data, which proves what is left "
+                "out, and speak with the broker's operator and the other agencies",
             )
         if self.directory.size + len(self._pending) < head.size:
             return None, []  # more frames follow; nothing is believed before the last leaf is here
