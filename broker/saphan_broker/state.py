@@ -76,6 +76,9 @@ class State:
     chain: tuple[Step, ...] = ()
     """Every succession of these logs: who has been away since before one asks for them."""
 
+    texts_brought = 0
+    """Texts of leaves that this log had before them, since the start."""
+
     def __init__(
         self,
         store: Store,

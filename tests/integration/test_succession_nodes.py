@@ -154,7 +154,7 @@ async def test_a_store_that_is_behind_is_succeeded_and_what_it_lacks_arrives(
         assert listed(kh.db)[0]["size"] == made["lost"]["size"]
 
 
-async def test_a_restored_node_follows_a_successor_and_hears_it_out_first(bridge: Bridge) -> None:
+async def both_lose(bridge: Bridge) -> bytes:
     """Timeline: a bulletin is in the log, its recipient away; the recipient loses its store, the
     broker its disk."""
     async with bridge.broker_running():
@@ -167,6 +167,23 @@ async def test_a_restored_node_follows_a_successor_and_hears_it_out_first(bridge
     await asyncio.to_thread(lose_store, bridge, KH)
     await asyncio.to_thread(lose, bridge)
     await succeed(bridge, LA, KH)
+    return bulletin
+
+
+async def test_who_has_the_leaf_hears_its_text_when_the_other_party_brings_it(
+    bridge: Bridge,
+) -> None:
+    bulletin = await both_lose(bridge)
+    async with bridge.broker_running(), bridge.node(KH) as kh:
+        await opened(kh)
+        await eventually(lambda: kh.logs.directory.size > 0)
+        assert list(kh.logs.directory.agreements(LA, KH)) == []
+        async with bridge.node(LA) as la:
+            await eventually(lambda: states(la, bulletin) == ["accepted"], 40)
+
+
+async def test_a_restored_node_follows_a_successor_and_hears_it_out_first(bridge: Bridge) -> None:
+    bulletin = await both_lose(bridge)
     async with bridge.broker_running(), bridge.node(LA) as la:
         await eventually(lambda: states(la, bulletin) == ["submitted"], 40)
         async with bridge.node(KH) as kh:

@@ -163,6 +163,8 @@ class Committer:
                 packages={index: package},
             )
         )
+        state.texts_brought += 1
+        state.listeners.published(())
 
     # --- heads ------------------------------------------------------------------------------------
 

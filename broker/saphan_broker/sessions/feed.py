@@ -23,6 +23,7 @@ from saphan_broker.listeners import Listener
 from saphan_broker.logs.log_book import Published
 from saphan_broker.sessions.deferring import choose, there, wanted_bytes
 from saphan_broker.sessions.feed_window import Window
+from saphan_broker.sessions.late_texts import Texts
 from saphan_broker.sessions.telling import News, Telling
 from saphan_broker.state import State
 from saphan_broker.store.base import AnchorRow, BulletinRow, FeedRow, SignatureKey
@@ -77,6 +78,8 @@ class FeedPump:
         self._directory = leaves
         self._directory_known = directory
         self._directory_note = b""
+        new_here = bool(state.chain) and after is None
+        self._texts = Texts(state, self._agency, 0 if new_here else leaves)
         self._evidence = evidence
         self._telling = Telling(
             listener.agency, evidence, 0 if after is None else after + 1, state.clock()
@@ -139,6 +142,9 @@ class FeedPump:
             while self._directory < head.size:
                 await self._send_leaves(head)
             self._directory_known = head.size
+        if head is not None:
+            for some in self._texts.fresh(self._directory):
+                await self._send(encode(DirectoryLeaves(head.note, head.size, (), (), some)))
         if head is not None and self._listener.take_directory():
             self._directory_note = head.note
             await self._send(encode(DirectoryLeaves(head.note, head.size, (), (), ())))
@@ -162,6 +168,7 @@ class FeedPump:
         )
         await self._send(encode(frame))
         self._directory, self._directory_note = end, head.note
+        self._texts.told(index for index in own if index < end)
 
     # --- entries ----------------------------------------------------------------------------------
 
