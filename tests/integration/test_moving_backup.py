@@ -182,7 +182,7 @@ async def refused_behind(house: House, world: World) -> None:
         await broker.start()
     await broker.stop()
     assert refused.value.code == "store_behind_signer"
-    assert "successor" in (refused.value.hint or "")
+    assert "saphan-broker succeed" in (refused.value.hint or "")
 
 
 async def test_a_backup_goes_on_where_nothing_was_signed_since(

@@ -190,7 +190,7 @@ async def test_an_old_store_and_anothers_keys_are_not_moved(
     with pytest.raises(OperatorError) as refused:
         await move(House(world.data), there, grown.keys, quiet)
     assert refused.value.code == "store_behind_signer"
-    assert "successor" in (refused.value.hint or "")
+    assert "saphan-broker succeed" in (refused.value.hint or "")
     other = World(tmp_path / "other")
     (tmp_path / "other").mkdir()
     await other.init()

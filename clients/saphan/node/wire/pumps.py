@@ -20,7 +20,7 @@ from saphan.node.anew import untried
 from saphan.node.engine import Engine
 from saphan.node.portions import IMMEDIATE, SIGNATURE_BYTES, Look, Portion, Progress
 from saphan.node.rows.statements import next_statements, statement_bytes
-from saphan.node.signing_anew import AHEAD, sign_refused
+from saphan.node.signing_anew import AHEAD, KEY_ENDED, sign_refused
 from saphan.node.waiting import bytes_of, next_portion, refused, refused_statements
 from saphan.node.wire.over_quota import OverQuota
 
@@ -307,9 +307,9 @@ class Pumps:
             task.add_done_callback(self._tasks.discard)
 
     async def _refuse_statements(self, never: list[tuple[int, Result]]) -> None:
-        engine, now = self._engine, self._clock()
-        signed = partial(sign_refused, engine.db, engine.key, never, now)
-        again = await engine.in_frames(signed)
+        engine, again, now = self._engine, list[int](), self._clock()
+        if any(result.code in (KEY_ENDED, AHEAD) for _, result in never):
+            again = await engine.in_frames(partial(sign_refused, engine.db, engine.key, never, now))
         left = [one for one in never if one[0] not in again]
         ahead = [row for row, result in left if result.code == AHEAD]
         left = [one for one in left if one[0] not in ahead]
