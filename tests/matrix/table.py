@@ -282,6 +282,7 @@ BACKED_UP = (
 )
 NODES_BACKUP = ("file .a.data.part", "file .backup.json.N.new", "folder of its own")
 BESIDE = (
+    "node/seen_heads.py:SeenHeads._mark",
     "node/budget.py:Budget.save",
     "node/logs.py:Logs.take_witnessed",
     "node/proving/gaps.py:Gaps.keep",
