@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from saphan_protocol.batch import verify_one
+from saphan_protocol.directory import Directory
 from saphan_protocol.keys import VerifyingKey
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, Unavailable
@@ -134,15 +135,24 @@ async def _check_signature(
             field="login.agency",
             hint="carry enrol.saphan to the broker's operator, who admits it: saphan-broker admit",
         )
+    verifying = claimed_key(directory, login)
+    await asyncio.get_running_loop().run_in_executor(
+        state.verifying, lambda: check_signed(asked, login, tls, head, verifying)
+    )
+
+
+def claimed_key(directory: Directory, login: Login) -> VerifyingKey:
+    """The node key that a login names, if it is its agency's.
+
+    Raises:
+        Refused: `key_*`.
+    """
     key = directory.key(login.key, Role.NODE)
     if key.agency != login.agency:
         raise Refused(
             "key_foreign", f"the key is not a node key of {login.agency}", field="login.key"
         )
-    verifying = directory.verifying(key.key_id)
-    await asyncio.get_running_loop().run_in_executor(
-        state.verifying, lambda: check_signed(asked, login, tls, head, verifying)
-    )
+    return directory.verifying(key.key_id)
 
 
 def check_signed(

@@ -22,7 +22,6 @@ from saphan_schemas.codec import decode, encode
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.frames import PROTOCOL, Challenge, Closing, FromNode, Login
 from saphan_schemas.limits import LIMITS
-from saphan_schemas.records import Role
 from saphan_schemas.succession_frames import (
     REPORT_BYTES,
     AskReport,
@@ -37,6 +36,7 @@ from saphan_broker.sessions.login import (
     check_certificate,
     check_clock,
     check_signed,
+    claimed_key,
     heads_by_origin,
 )
 from saphan_broker.store.base import Log
@@ -234,13 +234,8 @@ class Gathering:
                 field="login.agency",
                 hint="wait for the report of a node that has more of the directory",
             )
-        key = directory.key(login.key, Role.NODE)
-        if key.agency != login.agency:
-            raise Refused(
-                "key_foreign", f"the key is not a node key of {login.agency}", field="login.key"
-            )
+        verifying = claimed_key(directory, login)
         head = heads_by_origin(login).get(asked.evidence)
-        verifying = directory.verifying(key.key_id)
         await asyncio.to_thread(check_signed, asked, login, self._certificate, head, verifying)
 
     def _take(self, agency: str, directory: Head | None, evidence: Head | None) -> None:
