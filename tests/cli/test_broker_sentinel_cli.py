@@ -73,8 +73,8 @@ def test_a_broker_finds_its_server_under_tls_with_two_passwords(served: Served) 
     served.init("first.example")
     with running_broker(served.place, *served.options, "--processes", "2") as broker:
         # A machine so slow that a lease runs out puts other processes in their places.
-        log = served.place / "broker.log"
-        until(lambda: roles(served) == ["follower", "holder"], log.read_text)
+        said = (served.place / "broker.log").read_text
+        until(lambda: roles(served) == ["follower", "holder"], said)
         told = saphan_broker_here("doctor", *served.where, *served.options, status=5).out
         assert "1 of 2 sentinels answer" in told
         assert "1 replicas follow it" in told
