@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from saphan_broker.cli.whole_status import whole_status
 from saphan_protocol.tls import key_pem
 from support import certificates
 from support.broker_command import running_broker, saphan_broker_here
@@ -85,8 +86,7 @@ def test_a_broker_finds_its_server_under_tls_with_two_passwords(served: Served) 
 
 
 def roles(served: Served) -> list[str]:
-    status = saphan_broker_here("status", "--data", served.data, "--json")
-    return sorted(one["role"] for one in status.json["processes"])
+    return sorted(one["role"] for one in whole_status(served.data)["processes"])
 
 
 @pytest.mark.parametrize(
