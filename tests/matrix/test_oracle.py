@@ -18,10 +18,16 @@ from support.ceremony import NOW
 from support.log_folders import write_log
 from support.log_keys import log_note, signer
 from support.logbook import ORIGINS, PINS, Log, Logbook
-from support.oracle import Exported, Fault, Ledger, judge
+from support.oracle import Exported, Fault, Ledger, judge, judging
 
 OFFICER = "sokha"
 NEXT = "bridge.test/evidence/2"
+
+
+class AllWell:
+    """What an audit that sees nothing reports."""
+
+    finding = None
 
 
 class Second(Log):
@@ -43,14 +49,20 @@ class Case:
         self.notes: list[bytes] = []
         self.logs: list[Path] = []
         self.packs: list[Path] = []
+        self.answered = False
         self.ledger.watches(KH, OFFICER)
-        self.made = [self.book.deliver(LA, KH) for _ in range(3)]
+        self.made = [self.delivered() for _ in range(3)]
         for made in self.made:
             self.promise(made)
-            self.ledger.shown(KH, OFFICER, made.bulletin_id.hex())
 
     def promise(self, made: Made) -> None:
         self.ledger.acknowledged(made.bulletin_id.hex(), LA, [KH])
+
+    def delivered(self) -> Made:
+        """One more, which was read, and of whose acknowledgement nobody knows."""
+        made = self.book.deliver(LA, KH)
+        self.ledger.shown(KH, OFFICER, made.bulletin_id.hex())
+        return made
 
     def submitted(self) -> Made:
         made, _ = self.book.submit(LA, KH)
@@ -94,7 +106,8 @@ class Case:
             self.export()
         exported = Exported(PINS, self.logs, self.packs, self.notes)
         ledger = self.place / "promised.jsonl"
-        return {finding.fault for finding in judge([ledger], exported, settled=settled)}
+        found = judge([ledger], exported, settled=settled, answered=self.answered)
+        return {finding.fault for finding in found}
 
 
 @pytest.fixture
@@ -111,12 +124,30 @@ def acknowledged_and_missing(case: Case) -> None:
     case.ledger.acknowledged("ab" * 32, LA, [KH])
 
 
+def one_of_two_recipients_missing(case: Case) -> None:
+    case.ledger.acknowledged(case.delivered().bulletin_id.hex(), LA, [KH, "vn.vks"])
+
+
+def done_twice(case: Case) -> None:
+    """Whoever asked was told an error, asked again, and both requests were done."""
+    case.answered = True
+    case.delivered()
+
+
 def not_decided(case: Case) -> None:
     case.state(Event.HANDOVER, case.submitted())
 
 
 def two_outcomes(case: Case) -> None:
     case.state(Event.REJECTED, case.made[0], "schema_invalid")
+
+
+def accepted_twice(case: Case) -> None:
+    case.state(Event.ACCEPTED, case.made[0])
+
+
+def two_outcomes_of_what_was_not_promised(case: Case) -> None:
+    case.state(Event.REJECTED, case.delivered(), "schema_invalid")
 
 
 def recalled_twice(case: Case) -> None:
@@ -144,6 +175,15 @@ def corridor_gap(case: Case) -> None:
     case.export(case.book.pack(only=[*entries[:4], *entries[5:]]))
 
 
+def number_left_out(case: Case) -> None:
+    """In the log itself: after twelve entries its corridor goes on with the fourteenth."""
+    case.book.submit(LA, KH, entry={"number": 14})
+
+
+def number_given_twice(case: Case) -> None:
+    case.book.submit(LA, KH, entry={"number": 12})
+
+
 def last_entry_unopened(case: Case) -> None:
     case.export(case.book.pack(only=[entry.index for entry, _ in case.book.shown[:-1]]))
 
@@ -168,6 +208,12 @@ def two_roots(case: Case) -> None:
 
 def two_directories(case: Case) -> None:
     case.notes.append(case.note(ORIGINS[0], len(case.book.directory.kept), bytes(32)))
+
+
+def older_head_of_another_history(case: Case) -> None:
+    """Somebody has kept the one head of this size; only the leaves say that it is no head of
+    theirs."""
+    case.notes.append(case.note(ORIGINS[1], 3, bytes(32)))
 
 
 def head_beyond(case: Case) -> None:
@@ -218,19 +264,26 @@ def successor_of_another_history(case: Case) -> None:
 PLANTED: dict[Callable[[Case], None], set[Fault]] = {
     nothing: set(),
     acknowledged_and_missing: {Fault.MISSING},
+    one_of_two_recipients_missing: {Fault.MISSING},
+    done_twice: {Fault.UNASKED},
     not_decided: {Fault.UNDECIDED},
     # The audit's own table does not take a second outcome either.
     two_outcomes: {Fault.TWO_OUTCOMES, Fault.UNPROVEN},
+    accepted_twice: {Fault.TWO_OUTCOMES, Fault.UNPROVEN},
+    two_outcomes_of_what_was_not_promised: {Fault.TWO_OUTCOMES, Fault.UNPROVEN},
     recalled_twice: set(),
     shown_twice: {Fault.SHOWN_TWICE},
     never_shown: {Fault.NOT_SHOWN},
     shown_without_handover: {Fault.SHOWN_EARLY},
     corridor_gap: {Fault.CORRIDOR_GAP, Fault.UNOPENED},
+    number_left_out: {Fault.CORRIDOR_GAP, Fault.UNPROVEN},
+    number_given_twice: {Fault.CORRIDOR_GAP, Fault.UNPROVEN},
     last_entry_unopened: {Fault.UNOPENED},
     another_salt: {Fault.UNPROVEN},
-    another_leaf: {Fault.UNPROVEN},
+    another_leaf: {Fault.UNPROVEN, Fault.TWO_ROOTS},
     two_roots: {Fault.TWO_ROOTS},
     two_directories: {Fault.TWO_ROOTS},
+    older_head_of_another_history: {Fault.TWO_ROOTS},
     head_beyond: {Fault.HEAD_BEYOND},
     forged_head: {Fault.UNPROVEN},
     honest_successor: set(),
@@ -247,6 +300,29 @@ def test_what_is_planted_is_found_and_nothing_else(
 ) -> None:
     plant(case)
     assert case.found() == PLANTED[plant]
+
+
+PROMISES: dict[Callable[[Case], None], Fault] = {
+    acknowledged_and_missing: Fault.MISSING,
+    shown_twice: Fault.SHOWN_TWICE,
+    number_left_out: Fault.CORRIDOR_GAP,
+    corridor_gap: Fault.CORRIDOR_GAP,
+    two_outcomes: Fault.TWO_OUTCOMES,
+    accepted_twice: Fault.TWO_OUTCOMES,
+    two_roots: Fault.TWO_ROOTS,
+    older_head_of_another_history: Fault.TWO_ROOTS,
+}
+
+
+@pytest.mark.parametrize("plant", PROMISES, ids=lambda plant: plant.__name__)
+def test_a_broken_promise_is_found_without_the_products_audit(
+    case: Case, plant: Callable[[Case], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the audit gets wrong as well as the broker would be found by nobody else."""
+    monkeypatch.setattr(judging, "audit", lambda *_given: AllWell())
+    plant(case)
+    assert PROMISES[plant] in case.found()
+    assert Fault.UNPROVEN not in case.found()
 
 
 def test_every_fault_is_planted_by_a_test() -> None:

@@ -10,6 +10,7 @@ class Fault(enum.StrEnum):
     """Everything that must not be, whatever broke meanwhile."""
 
     MISSING = "acknowledged and missing"
+    UNASKED = "in a log, and acknowledged to nobody"
     UNDECIDED = "no terminal outcome"
     TWO_OUTCOMES = "two terminal outcomes"
     SHOWN_TWICE = "shown twice to one officer"

@@ -22,6 +22,7 @@ from saphan_schemas.records import LeafType
 from support.oracle.findings import Fault, Finding
 from support.oracle.heads import Heads, pin_of
 from support.oracle.ledger import Promised, read_ledgers
+from support.oracle.roots import roots_at
 from support.oracle.told import Story, outcomes
 
 
@@ -61,16 +62,24 @@ class _Log:
         """The newest head of `directory` or `evidence`."""
         return (self.folder / name / "checkpoint").read_bytes()
 
+    def leaves(self, name: str) -> Iterator[bytes]:
+        """All leaves of `directory` or `evidence`."""
+        return LogFolder(self.folder / name).leaves(self.size(name))
+
     def size(self, name: str) -> int:
         return parse_checkpoint(parse_note(self.note(name)).text).size
 
 
-def judge(ledgers: Iterable[Path], exported: Exported, *, settled: bool = True) -> list[Finding]:
+def judge(
+    ledgers: Iterable[Path], exported: Exported, *, settled: bool = True, answered: bool = False
+) -> list[Finding]:
     """Everything that is not as promised; nothing when all is well.
 
     Args:
         settled: faults are over and nobody has anything left to do: every delivery has its
             outcome, and whoever watches has seen what was accepted.
+        answered: whoever was told an error has asked again until it was taken, so that each
+            bulletin of the logs was acknowledged to somebody. One more is a request done twice.
     """
     promised = read_ledgers(ledgers)
     heads = Heads(exported.pins)
@@ -82,10 +91,12 @@ def judge(ledgers: Iterable[Path], exported: Exported, *, settled: bool = True) 
         heads.take([log.note(name) for name in _NAMES], "the log")
         found += _proven(log, exported.whole)
     found += [*heads.findings, *heads.forks(), *_reached(logs, heads), *_succeeded(logs, heads)]
-    return found + list(_kept(promised, logs, settled=settled))
+    found += _grown(logs, heads)
+    return found + list(_kept(promised, logs, settled=settled, answered=answered))
 
 
 _NAMES = ("directory", "evidence")
+_NO_ENTRIES = frozenset({LeafType.ANCHOR, LeafType.SUCCESSOR})
 
 
 def _read(exported: Exported, folder: Path) -> _Log:
@@ -119,12 +130,22 @@ def _proven(log: _Log, whole: bool) -> Iterator[Finding]:
         wrong = report.finding
         about = f"{log.origin}, {wrong.log} leaf {wrong.index}: {wrong.step} {wrong.code}"
         yield Finding(Fault.UNPROVEN, f"{about}: {wrong.message}")
-        return
-    if whole and len(log.story.entries) != report.coverage.entries:
-        count = f"{len(log.story.entries)} of {report.coverage.entries} entries"
-        yield Finding(Fault.UNOPENED, f"{log.origin}: {count} are opened")
     if whole:
         yield from (Finding(Fault.CORRIDOR_GAP, f"{log.origin}: {gap}") for gap in log.story.gaps())
+        entries = sum(leaf[0] not in _NO_ENTRIES for leaf in log.leaves("evidence"))
+        if len(log.story.entries) != entries:
+            count = f"{len(log.story.entries)} of {entries} entries"
+            yield Finding(Fault.UNOPENED, f"{log.origin}: {count} are opened")
+
+
+def _grown(logs: Sequence[_Log], heads: Heads) -> Iterator[Finding]:
+    """Whatever size a head was signed at: its root is that of as many of the log's leaves."""
+    for log in logs:
+        for name, pin in (("directory", log.pins.directory), ("evidence", log.pins.evidence)):
+            sizes = [size for origin, size in heads.roots if origin == pin.origin]
+            for size, root in roots_at(log.leaves(name), sizes).items():
+                if heads.roots[pin.origin, size] != {root}:
+                    yield Finding(Fault.TWO_ROOTS, f"{pin.origin} at size {size}, by its leaves")
 
 
 def _reached(logs: Sequence[_Log], heads: Heads) -> Iterator[Finding]:
@@ -154,17 +175,24 @@ def _succeeded(logs: Sequence[_Log], heads: Heads) -> Iterator[Finding]:
             yield Finding(Fault.TWO_ROOTS, f"{before} at size {named}, as its successor names it")
 
 
-def _kept(promised: Promised, logs: Sequence[_Log], *, settled: bool) -> Iterator[Finding]:
+def _kept(
+    promised: Promised, logs: Sequence[_Log], *, settled: bool, answered: bool
+) -> Iterator[Finding]:
     """Every promise, by what all logs tell together."""
     lives: dict[tuple[str, str], list[list[str]]] = {}
     for log in logs:
         for delivery, events in log.story.lives().items():
             lives.setdefault(delivery, []).append(events)
-    for one in promised.bulletins.values():
-        for recipient in one.recipients:
-            yield from _delivered(
-                f"{one.bulletin} to {recipient}", lives.get((one.bulletin, recipient), []), settled
-            )
+    deliveries = {
+        (one.bulletin, recipient)
+        for one in promised.bulletins.values()
+        for recipient in one.recipients
+    }
+    for delivery in sorted(deliveries | set(lives)):
+        about = "{} to {}".format(*delivery)
+        if answered and delivery not in deliveries:
+            yield Finding(Fault.UNASKED, about)
+        yield from _delivered(about, lives.get(delivery, []), settled and delivery in deliveries)
     for (agency, officer, bulletin), times in sorted(promised.shown.items()):
         about = f"{bulletin} to {officer} of {agency}"
         if times > 1:
