@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -11,7 +10,7 @@ from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import HOUR_MS, MINUTE_MS
 
 from saphan.node.alarms import Alarms
-from saphan.node.events import Event, Events, Listener
+from saphan.node.events import Events, Matters
 
 log = logging.getLogger("saphan.node")
 
@@ -23,7 +22,7 @@ AGAIN_S: Final = MINUTE_MS / 1000
 
 async def keep_looking(
     look: Callable[[], Awaitable[None]],
-    matters: Callable[[Event], bool],
+    matters: Matters,
     events: Events,
     alarms: Alarms,
     what: str,
@@ -34,7 +33,7 @@ async def keep_looking(
         matters: whether an event asks for a look.
         what: it is looked after, for the log of a bug.
     """
-    with events.listen() as listener:
+    with events.listen(matters) as listener:
         while True:
             wait_s = AGAIN_S
             try:
@@ -44,15 +43,5 @@ async def keep_looking(
                 alarms.sound(error)
             except Exception:
                 log.exception("looking after %s met a bug", what)
-            await _until_due(listener, matters, wait_s)
-
-
-async def _until_due(listener: Listener, matters: Callable[[Event], bool], wait_s: float) -> None:
-    """So long, or less if something has changed; other events do not begin the time anew."""
-    loop = asyncio.get_running_loop()
-    due = loop.time() + wait_s
-    while (left := due - loop.time()) > 0:
-        event = await listener.next(left)
-        if event is None or matters(event):
-            break
-    listener.drain()  # one look answers all that has happened before it
+            await listener.next(wait_s)
+            listener.drain()  # one look answers all that has happened before it
