@@ -156,7 +156,7 @@ def first_certificate(pem: bytes) -> bytes:
     """
     try:
         return x509.load_pem_x509_certificates(pem)[0].public_bytes(serialization.Encoding.DER)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, x509.InvalidVersion):
         raise malformed("it holds no certificate in PEM form") from None
 
 
