@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from saphan_protocol.batch import VerifiedRoots
 from saphan_protocol.checkpoint import KeyPair
-from saphan_protocol.directory import Directory
+from saphan_protocol.directory import Directory, is_commitment
 from saphan_protocol.notes import parse_vkey
 from saphan_protocol.pins import Pins
 from saphan_protocol.quota import UNUSED, Use
 from saphan_schemas.bodies import known_types
-from saphan_schemas.errors import OperatorError
+from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.records import HeadRef
 from saphan_schemas.succession_frames import Step
 
@@ -109,6 +109,8 @@ class State:
         self.recent_rows = RecentRows()
         self.listeners = Listeners()
         self.directory = Directory()
+        self._textless: set[int] = set()
+        """Leaves whose texts a lost log had, and nobody has brought yet."""
         self.bundles = Bundles()
         self.types = {known.name: known.digest for known in known_types()}
         origins: dict[Log, str] = {
@@ -172,6 +174,7 @@ class State:
             # It may be a head that open sessions were not told of: its write was reported lost.
             self.listeners.everyone()
         await self.replay(self.registry.tree.size)  # another process has signed meanwhile
+        await self.take_late_texts()
         await self.find_anchor(self.evidence.tree.size)
         await self._count_open()
 
@@ -235,6 +238,31 @@ class State:
                 self.directory.apply(leaf, self.types)
                 if index in packages:
                     self.directory.add_package(packages[index])
+                elif is_commitment(leaf):
+                    self._textless.add(index)
+
+    async def take_late_texts(self) -> bool:
+        """Texts that the store has by now of leaves that had none; whether there was one.
+
+        Only a log that follows a lost one has such leaves. Their parties bring them to the process
+        that sequences: every other one, and that one's follower in office, finds them here.
+
+        Raises:
+            OperatorError: what reading raises.
+        """
+        found = False
+        for index in sorted(self._textless):
+            package = (await self.store.packages(index, index + 1)).get(index)
+            if package is None:
+                continue
+            try:
+                self.directory.add_package(package)  # once more does no harm
+            except Refused:
+                continue  # an order came between two reads, after its agreement: the next look
+            self._textless.discard(index)
+            self.texts_brought += 1
+            found = True
+        return found
 
     async def lead(self) -> None:
         """Read everything anew as the process that sequences from now on; raises as `load`."""

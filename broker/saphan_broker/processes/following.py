@@ -173,13 +173,14 @@ class Following:
         if directory is not None:
             await state.replay(directory.tree.size)
             state.registry.go(directory)
+        late = await state.take_late_texts()  # no head tells of them
         agencies: set[str] | None = set()
         if evidence is not None:
             agencies = self._whose(evidence)
             if evidence.tree.size > state.evidence.tree.size:
                 await state.find_anchor(evidence.head.size)
             state.evidence.go(evidence)
-        if directory is not None or evidence is not None:
+        if late or directory is not None or evidence is not None:
             state.listeners.published_here(agencies)
         for news in asked:
             state.listeners.ask_here(news.witnesses, news.asked or 0)
