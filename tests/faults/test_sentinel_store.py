@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from saphan_broker.store.base import Commit
+from saphan_broker.store.base import Commit, CommitUnknown
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.dialling import dial
+from saphan_broker.store.redis.followers import Followers
 from saphan_broker.store.redis.lease import Lease
 from saphan_broker.store.redis.line import LineDown
 from saphan_broker.store.redis.sentinels import ask
+from saphan_broker.store.redis.server import examine
 from saphan_broker.store.redis.store import RedisStore
 from saphan_schemas.errors import OperatorError, SaphanError, Unavailable
+from saphan_schemas.limits import LIMITS
 from support.crews import until
 from support.pens import Pen
-from support.sentinels import Guarded, Sentinel, role
+from support.sentinels import NAME, Guarded, Sentinel, role
 from support.servers import ENGINES, Engine, Server, wait_until
 from support.store_commits import Story
 from support.whole_store import check_whole
@@ -162,6 +165,52 @@ async def opened(guarded: Guarded) -> RedisStore:
             await asyncio.sleep(0.05)
 
 
+# --- who must have it ----------------------------------------------------------------------------
+
+
+async def test_what_counts_is_at_every_replica_that_may_be_promoted(valkey: Guarded) -> None:
+    """Timeline: all follow, and sentinels are not needed; a replica stands still, on a line that
+    nobody ends, and is waited for until the sentinels find it dead: before, they might promote it;
+    then the sentinels are gone, and nobody says that it still is dead."""
+    address = valkey.address(replicas=1)
+    store, story = await RedisStore.create(address), Story()
+    await store.commit(story.bulletins(GROUP))
+    valkey.each(Sentinel.pause)
+    await store.commit(story.bulletins(GROUP))
+    valkey.each(Sentinel.resume)
+    valkey.servers[2].pause()
+    await store.commit(story.bulletins(GROUP))
+    assert (await ask(address)).alive == 1
+    await asyncio.to_thread(valkey.servers[2].kill)
+    await store.commit(story.bulletins(GROUP))
+    valkey.each(Sentinel.pause)
+    async with asyncio.timeout(FAILOVER_S):
+        refused = await refusal_of(store, story)
+    assert (refused.code, "sentinel" in refused.message) == ("commit_unknown", True)
+    await store.close()
+
+
+async def refusal_of(store: RedisStore, story: Story) -> CommitUnknown:
+    """Of the first commit that is none."""
+    while True:
+        try:
+            await store.commit(story.bulletins(GROUP))
+        except CommitUnknown as error:
+            return error
+
+
+async def test_a_write_at_a_primary_of_before_does_not_count(shared: Guarded) -> None:
+    """Its own replica has it, and the sentinels have promoted the other one."""
+    address = shared.address(replicas=1)
+    line = await dial(address)
+    promises, followers = await examine(line, address), Followers(address)
+    line.place = ("127.0.0.1", shared.servers[1].port)
+    told = await line.ask([("SET", "mine", "1"), *followers.waiting(promises)], address.wait_ms)
+    with pytest.raises(LineDown, match="another primary"):
+        await followers.check(line, promises, told[1:])
+    assert line.down
+
+
 # --- who is asked --------------------------------------------------------------------------------
 
 
@@ -180,6 +229,49 @@ async def test_one_sentinel_is_enough_and_none_is_not(shared: Guarded) -> None:
     finally:
         shared.each(Sentinel.resume)
     assert nobody.value.code == "sentinels_unreachable"
+
+
+async def test_a_slow_sentinel_is_waited_for_if_no_other_answers(shared: Guarded) -> None:
+    """On a busy machine one takes more than the second after which others answer for it."""
+    shared.each(Sentinel.pause)
+    asking = asyncio.create_task(ask(shared.address()))
+    try:
+        await asyncio.wait((asking,), timeout=2 * LIMITS.sentinel_reply_ms / 1000)
+        assert not asking.done()
+        shared.sentinels[0].resume()
+        assert (await asking).answered == 1
+    finally:
+        shared.each(Sentinel.resume)
+
+
+ANSWERS = (
+    b"+OK\r\n" * 3,
+    b"*-1\r\n" * 2 + b"*0\r\n",
+    b"*2\r\n$9\r\n127.0.0.1\r\n$5\r\n70000\r\n" + b"*0\r\n" * 2,
+    b"*2\r\n$9\r\n127.0.0.1\r\n$1\r\n1\r\n" + b"*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n*0\r\n",
+    b"*2\r\n$1\r\n\xff\r\n$1\r\n1\r\n" + b"*0\r\n" * 2,
+    b"-ERR unknown command 'SENTINEL'\r\n" * 3,
+)
+
+
+@pytest.mark.parametrize("said", ANSWERS)
+async def test_who_answers_as_no_sentinel_does_is_passed_over(shared: Guarded, said: bytes) -> None:
+    async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(said)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(lie, "127.0.0.1", 0) as liar:
+        at = f"127.0.0.1:{liar.sockets[0].getsockname()[1]}"
+        alone = RedisAddress(url=f"redis+sentinel://{at}/{NAME}")
+        with pytest.raises(OperatorError) as refused:
+            await ask(alone)
+        assert refused.value.code in ("redis_failed", "sentinel_primary_unknown")
+        honest = shared.address()
+        among = RedisAddress(url=honest.url.replace("://", f"://{at},"))
+        named = await ask(among, all_of_them=True)
+        assert (named.answered, named.place) == (3, (await ask(honest)).place)
 
 
 async def test_of_two_answers_that_of_the_newest_failover_counts(valkey: Guarded) -> None:

@@ -97,7 +97,9 @@ class RunningBroker:
 
     def __init__(self, process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
         self.process = process
-        self.ready: dict[str, Any] = json.loads(lines.get(timeout=PATIENCE))
+        said = lines.get(timeout=PATIENCE)
+        assert said, "it has ended before it was ready; see broker.log"
+        self.ready: dict[str, Any] = json.loads(said)
         self.url: str = self.ready["url"]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -140,7 +142,7 @@ def _read(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
     assert process.stdout is not None
     for line in process.stdout:
         lines.put(line)
-    lines.put('{"url": "ended"}')
+    lines.put("")
 
 
 def broker_log(place: Path) -> list[dict[str, Any]]:

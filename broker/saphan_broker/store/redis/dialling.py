@@ -41,7 +41,8 @@ async def dial_as(address: RedisAddress, make: Callable[[], L]) -> L:
     except BaseException:
         line.abort()
         raise
-    watch(address, line, place)
+    line.place = place
+    watch(address, line)
     return line
 
 

@@ -122,7 +122,7 @@ class Lease:
     async def _ask(self, command: Command, *, durably: bool) -> tuple[str, int]:
         """A script's answer, and its write durable on this very line where that is asked."""
         line = await self._connected()
-        waiting = self._promises.waiting(self._address) if durably else []
+        waiting = self._waiting() if durably else []
         # FENCE may find nothing to change; the wait must have a write of this line before it.
         barrier = BARRIER.call((self._keys["evidence"].barrier,))
         commands = [command, barrier, *waiting] if waiting else [command]
@@ -136,6 +136,9 @@ class Lease:
         if waiting:
             self._judge(line, replies[2:])
         return outcome(checked(replies[0]))
+
+    def _waiting(self) -> list[Command]:
+        return self._promises.waiting(self._address.replicas, self._address.wait_ms)
 
     def _judge(self, line: Line, replies: Sequence[Reply]) -> None:
         local, replicas = durable(replies)

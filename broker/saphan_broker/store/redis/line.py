@@ -46,9 +46,14 @@ class _Batch:
 
 
 class Line(asyncio.Protocol):
-    """A connection; see `connect`. Many may ask at a time; nobody waits for another's answer."""
+    """A connection; see `connect`. Many may ask at a time; nobody waits for another's answer.
+
+    Attributes:
+        place: of the server, where sentinels have named it.
+    """
 
     def __init__(self) -> None:
+        self.place: Place | None = None
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._reader.setmaxbuf(0)
         self._waiting: deque[_Batch] = deque()
@@ -166,7 +171,10 @@ async def connect(
             _, line = await loop.create_unix_connection(make, where)
         else:
             name = where[0] if tls is not None else None
-            _, line = await loop.create_connection(make, *where, ssl=tls, server_hostname=name)
+            try:
+                _, line = await loop.create_connection(make, *where, ssl=tls, server_hostname=name)
+            except ValueError as error:  # a name that nobody could ever look up
+                raise OSError(f"{where[0][:100]!r} is no host: {error}") from None
     return line
 
 

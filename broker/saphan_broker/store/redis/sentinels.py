@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from ssl import SSLContext
+from time import monotonic
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ from saphan_broker.store.redis.refusals import Reply, checked
 _log = logging.getLogger("saphan.broker")
 
 
+MOST_PORT: Final = 65_535
 _GONE: Final = frozenset((b"s_down", b"o_down", b"disconnected"))
 
 
@@ -50,6 +52,8 @@ class Named(msgspec.Struct, frozen=True):
 async def ask(address: RedisAddress, *, all_of_them: bool = False) -> Named:
     """What the sentinels name as the primary now.
 
+    One that is slow is waited for as long as a server is, unless others have answered.
+
     Args:
         all_of_them: wait for each; else only until more than half have answered.
 
@@ -61,12 +65,17 @@ async def ask(address: RedisAddress, *, all_of_them: bool = False) -> Named:
     sentinels = address.sentinels
     enough = len(sentinels) if all_of_them else len(sentinels) // 2 + 1
     asked = {asyncio.create_task(_ask_one(address, one, password, tls)) for one in sentinels}
-    left = asked
+    left, soon = asked, monotonic() + LIMITS.sentinel_reply_ms / 1000
     heard: list[Named] = []
     refused: list[SaphanError] = []
     try:
         while left and len(heard) < enough:
-            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+            patience = max(0, soon - monotonic()) if heard else None  # each task ends by itself
+            done, left = await asyncio.wait(
+                left, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                break
             for task in done:
                 try:
                     heard.append(task.result())
@@ -99,8 +108,8 @@ async def _ask_one(
     ]
     login = credentials(address.sentinel_user, password)
     try:
-        async with asyncio.timeout(LIMITS.sentinel_reply_ms / 1000):
-            line = await connect(where, tls, LIMITS.sentinel_reply_ms, Line)
+        async with asyncio.timeout(LIMITS.store_connect_ms / 1000):
+            line = await connect(where, tls, LIMITS.store_connect_ms, Line)
             try:
                 replies = await line.ask([*login, *questions])
             finally:
@@ -116,7 +125,7 @@ async def _ask_one(
     try:
         for reply in replies[: len(login)]:
             checked(reply)
-        return _named(address, *replies[len(login) :])
+        return parse_answers(replies[len(login) :], address.primary_name)
     except OperatorError as error:
         if error.code != "redis_refused":
             raise
@@ -129,28 +138,53 @@ async def _ask_one(
         ) from None
 
 
-def _named(address: RedisAddress, found: Reply, told: Reply, replicas: Reply) -> Named:
-    if checked(found) is None:
+def parse_answers(replies: Sequence[Reply], name: str) -> Named:
+    """What one sentinel says of the primary that it calls `name`.
+
+    Args:
+        replies: to SENTINEL GET-MASTER-ADDR-BY-NAME, MASTER and REPLICAS.
+
+    Raises:
+        OperatorError: `sentinel_primary_unknown`, `redis_failed` (no sentinel says such a thing),
+            and what a refusal means.
+    """
+    place, told, replicas = replies
+    found = checked(place)
+    if found is None:
         raise OperatorError(
             "sentinel_primary_unknown",
-            f"the sentinels watch no primary named {address.primary_name!r}",
+            f"the sentinels watch no primary named {name!r}",
             field="redis",
             hint="name it as `sentinel monitor NAME ...` in their configuration does",
         )
-    facts = _facts(told)
-    flags = [_facts(one)[b"flags"].split(b",") for one in checked(replicas)]
-    return Named(
-        place=(found[0].decode(), int(found[1])),
-        epoch=int(facts[b"config-epoch"]),
-        quorum=int(facts[b"quorum"]),
-        replicas=len(flags),
-        alive=sum(not _GONE.intersection(one) for one in flags),
-        failing=b"failover_in_progress" in facts[b"flags"].split(b","),
-    )
+    try:
+        facts = _facts(checked(told))
+        flags = [_facts(one)[b"flags"].split(b",") for one in checked(replicas)]
+        return Named(
+            place=_place(*found),
+            epoch=int(facts[b"config-epoch"]),
+            quorum=int(facts[b"quorum"]),
+            replicas=len(flags),
+            alive=sum(not _GONE.intersection(one) for one in flags),
+            failing=b"failover_in_progress" in facts[b"flags"].split(b","),
+        )
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise OperatorError(
+            "redis_failed",
+            "what was asked as a sentinel answers as none does",
+            field="redis",
+            hint="check that --redis names sentinels, of Redis 7.0 or Valkey 7.2, or newer",
+        ) from None
 
 
-def _facts(told: Reply) -> dict[bytes, bytes]:
-    words: Sequence[bytes] = checked(told)
+def _place(host: bytes, port: bytes) -> Place:
+    number = int(port)
+    if not host or not 0 < number <= MOST_PORT:
+        raise ValueError("no host and port")
+    return host.decode("ascii"), number
+
+
+def _facts(words: Sequence[bytes]) -> dict[bytes, bytes]:
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
@@ -166,11 +200,11 @@ class _Watch:
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
-        self._lines: dict[Line, Place] = {}
+        self._lines: set[Line] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, line: Line, place: Place) -> None:
-        self._lines[line] = place
+    def add(self, line: Line) -> None:
+        self._lines.add(line)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="sentinels")
 
@@ -188,10 +222,10 @@ class _Watch:
             else:
                 deaf = False
                 self._end_others(place)
-            self._lines = {line: at for line, at in self._lines.items() if not line.down}
+            self._lines = {line for line in self._lines if not line.down}
 
     def _end_others(self, place: Place) -> None:
-        others = [line for line, at in self._lines.items() if at != place and not line.down]
+        others = [line for line in self._lines if line.place != place and not line.down]
         if others:
             _log.warning("the sentinels name another primary: %s:%d", *place)
         for line in others:
@@ -203,7 +237,8 @@ _watches: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[RedisAddress, 
 )
 
 
-def watch(address: RedisAddress, line: Line, place: Place) -> None:
-    """End this line once the sentinels name another server; one look for all lines of a process."""
+def watch(address: RedisAddress, line: Line) -> None:
+    """End this line once the sentinels name another server than its place; one look for all lines
+    of a process."""
     of_loop = _watches.setdefault(asyncio.get_running_loop(), {})
-    of_loop.setdefault(address, _Watch(address)).add(line, place)
+    of_loop.setdefault(address, _Watch(address)).add(line)

@@ -34,22 +34,25 @@ class Promises(msgspec.Struct, frozen=True):
     waits_for_disk: bool
     """It knows WAITAOF."""
 
-    def waiting(self, address: RedisAddress) -> list[Command]:
+    def waiting(self, replicas: int, wait_ms: int) -> list[Command]:
         """What, behind a write on one connection, tells how durable the write is.
+
+        Args:
+            replicas: how many must have it; wait_ms: how long they may take.
 
         The answers are judged by `durable`. A replica answers the first question when it has the
         write, and says so with what it had on its disk before: alone, WAITAOF would learn of the
         disk a second later, with the replica's next report. Asked again, it answers at once. A
         server that does not know WAITAOF syncs before it answers, as long as it is set up so.
         """
-        half = max(address.wait_ms // 2, 1)
-        received: Command = ("WAIT", address.replicas, half)
+        half = max(wait_ms // 2, 1)
+        received: Command = ("WAIT", replicas, half)
         if not (self.waits_for_disk and self.syncs):
             set_up: list[Command] = [("CONFIG", "GET", *SYNCING)] if self.syncs else []
-            alone: Command = ("WAIT", address.replicas, address.wait_ms)
-            return [*set_up, alone] if address.replicas else set_up
-        on_disk: Command = ("WAITAOF", 1, address.replicas, half)
-        return [received, on_disk] if address.replicas else [on_disk]
+            alone: Command = ("WAIT", replicas, wait_ms)
+            return [*set_up, alone] if replicas else set_up
+        on_disk: Command = ("WAITAOF", 1, replicas, half)
+        return [received, on_disk] if replicas else [on_disk]
 
 
 def durable(replies: Sequence[Reply]) -> tuple[bool, int]:

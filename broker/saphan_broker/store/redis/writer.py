@@ -28,7 +28,7 @@ from saphan_broker.store.base import (
 from saphan_broker.store.redis import packing, scripts
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.dialling import dial
-from saphan_broker.store.redis.followers import QUESTION, Followers, Left
+from saphan_broker.store.redis.followers import Followers, Missing
 from saphan_broker.store.redis.keys import Keys, aging_keys
 from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.link import Link
@@ -253,24 +253,37 @@ class Writer:
         Raises:
             LineDown; ReplicasMissing; whatever a refusal means, nothing was written then.
         """
-        waiting = self.promises.waiting(self.address)
-        line, followers = self._connected(), self._followers
-        counting = [] if followers is None else [QUESTION]
-        replies = await line.ask([*commands, *waiting, *counting], self.address.wait_ms)
-        for reply in replies[: len(commands)]:
+        address, line, followers = self.address, self._connected(), self._followers
+        if followers is None:
+            waiting = self.promises.waiting(address.replicas, address.wait_ms)
+        else:
+            waiting = followers.waiting(self.promises)
+        replies = await line.ask([*commands, *waiting], address.wait_ms)
+        done, told = replies[: len(commands)], replies[len(commands) :]
+        for reply in done:
             if forgotten(reply):
                 raise _Forgotten
             checked(reply)
-        if waiting:
-            self._waited(replies[len(commands) : len(commands) + len(waiting)])
         if followers is not None:
-            try:
-                await followers.check(line, replies[-1])
-            except Left as error:
-                raise ReplicasMissing(error.wanted, error.have) from None
-            except Unavailable as error:
-                raise CommitUnknown(error.message) from None
-        return replies[: len(commands)]
+            await self._followed(followers, line, told)
+        elif waiting:
+            self._waited(told)
+        return done
+
+    async def _followed(self, followers: Followers, line: Line, told: Sequence[Reply]) -> None:
+        """Judge by the sentinels whether a failover could lose the write before.
+
+        Raises:
+            LineDown; ReplicasMissing, CommitUnknown: it could.
+        """
+        try:
+            await followers.check(line, self.promises, told)
+        except Missing as error:
+            if error.have is None:
+                raise CommitUnknown("it did not reach the server's disk in time") from None
+            raise ReplicasMissing(error.wanted, error.have) from None
+        except SaphanError as error:  # it is written all the same
+            raise CommitUnknown(error.message) from None
 
     def _waited(self, replies: Sequence[Reply]) -> None:
         """Judge what the server says of the write before.
