@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,7 +18,8 @@ from benchmarks import engines, floors, ingest, kept, machine, report, running, 
 from benchmarks.engines import ENGINES, VALKEY, Engine
 from benchmarks.report import Run, Target
 from benchmarks.running import say
-from benchmarks.world import World, make_world, small_senders
+from benchmarks.stage import Stage, make_stage
+from benchmarks.world import small_senders
 
 MB: Final = 1_000_000
 WINDOW: Final = 2
@@ -110,35 +108,17 @@ FIGURES: Final = {
 
 
 class Bench:
-    """One whole measurement in a folder of its own on a real disk."""
+    """One whole measurement."""
 
-    def __init__(self, plan: Plan, place: Path, world: World) -> None:
+    def __init__(self, plan: Plan, stage: Stage) -> None:
         self._plan = plan
-        self._place = place
-        self._world = world
-        self._log = place / "programs.log"
-        self._copies = 0
+        self._stage = stage
         say("sealing bulletins beforehand")
-        batchers = tuple(small_senders(plan.batchers))
+        batchers, small = (tuple(small_senders(n)) for n in (plan.batchers, plan.senders))
         self._loads = {
-            "batches": self._sealed("batches", batchers, plan.batches, ingest.BATCH, WINDOW),
-            "singles": self._sealed(
-                "singles", tuple(small_senders(plan.senders)), plan.singles, 1, ingest.SMALL_WINDOW
-            ),
+            "batches": stage.sealed("batches", batchers, plan.batches, ingest.BATCH, WINDOW),
+            "singles": stage.sealed("singles", small, plan.singles, 1, ingest.SMALL_WINDOW),
         }
-
-    def _sealed(
-        self, name: str, senders: tuple[str, ...], frames: int, batch: int, window: int
-    ) -> ingest.Prepared:
-        folder = self._place / name
-        folder.mkdir()
-        return ingest.prepare(self._world, senders, folder, frames, batch, window)
-
-    async def carry(self) -> None:
-        """Copy the world into Valkey too; both stay as they are from then on."""
-        say("copying the world into Valkey")
-        self._carried = self._world.copy(self._place / "carried")
-        await engines.carry(self._carried, self._log)
 
     async def run(self, number: int) -> Run:
         """Every engine under both loads once, each on a store as it was made."""
@@ -146,13 +126,13 @@ class Bench:
         say(f"run {number}: floors")
         found = {
             "checks": floors.composite_checks(self._plan.floor_seconds),
-            "xadd": await self._floor(),
+            "xadd": await self._stage.peer(valkey.measure, self._plan.floor_seconds),
         }
         for load in self._plan.loads:
             for engine in self._plan.engines:
                 say(f"run {number}: {NAMES[engine.name]}, {LOADS[load]}")
-                async with self._fresh(engine) as world:
-                    one = await engines.ingest(world, engine, self._loads[load], self._log)
+                async with self._stage.fresh(engine) as world:
+                    one = await engines.ingest(world, engine, self._loads[load], self._stage.log)
                 found |= {f"{engine.name} {load}": one.rate}
                 found |= {f"{engine.name} {load} us": one.broker_us}
         found["others"] = others.cores()
@@ -162,41 +142,21 @@ class Bench:
     async def takeover(self) -> list[Run]:
         """Each kill is a figure of its own."""
         say(f"killing the holder {self._plan.kills} times")
-        async with self._fresh(VALKEY[0]) as world:
-            times = await takeover.measure(world, self._plan.kills, self._log)
+        async with self._stage.fresh(VALKEY[0]) as world:
+            times = await takeover.measure(world, self._plan.kills, self._stage.log)
         return [{"takeover": seconds} for seconds in times]
 
     async def memory(self) -> kept.Kept:
         """Bytes of open bulletins, and what stays of finished ones."""
         say(f"memory of {self._plan.finished:,} finished bulletins")
-        async with self._fresh(VALKEY[0]) as world:
+        async with self._stage.fresh(VALKEY[0]) as world:
             count, still = self._plan.finished, self._plan.still
-            return await kept.measure(world, self._loads["batches"], count, still, self._log)
-
-    async def _floor(self) -> float:
-        folder = self._place / "floor"
-        try:
-            return await valkey.measure(folder, self._log, self._plan.floor_seconds)
-        finally:
-            shutil.rmtree(folder)
-
-    @asynccontextmanager
-    async def _fresh(self, engine: Engine) -> AsyncIterator[World]:
-        """A copy for one block."""
-        self._copies += 1
-        place = self._place / str(self._copies)
-        copy = (self._carried if engine.processes else self._world).copy(place)
-        try:
-            yield copy
-        finally:
-            copy.remove()
+            return await kept.measure(world, self._loads["batches"], count, still, self._stage.log)
 
 
 async def measured(plan: Plan, place: Path) -> str:
     """The results page."""
-    world = await make_world(place / "world", plan.senders)
-    bench = Bench(plan, place, world)
-    await bench.carry()
+    bench = Bench(plan, await make_stage(place, plan.senders))
     if plan is TOY:  # nothing is judged, so everything at once: the waits overlap
         one, kills, memory = await asyncio.gather(bench.run(1), bench.takeover(), bench.memory())
         runs = [one, *kills]

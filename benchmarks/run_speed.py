@@ -8,10 +8,7 @@ python -m benchmarks.run_speed --toy     every piece once; figures mean nothing
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -30,13 +27,13 @@ from benchmarks import (
     valkey,
     whole_way,
 )
-from benchmarks.engines import SQLITE, VALKEY, Engine
+from benchmarks.engines import SQLITE, VALKEY
 from benchmarks.report import Run, Target
 from benchmarks.running import say
-from benchmarks.world import SENDER, World, make_world, small_senders
+from benchmarks.stage import Stage, make_stage
+from benchmarks.world import SENDER, small_senders
 
 PER_SECOND: Final = 200
-Peer = Callable[[Path, Path, float], Awaitable[float]]
 BATCHERS: Final = 8
 BATCHER_WINDOW: Final = 2
 """Frames of 64 in flight of each of several senders of batches: a thousand bulletins in all."""
@@ -161,45 +158,29 @@ FIGURES: Final = {
 
 
 class Bench:
-    """One whole measurement in a folder of its own on a real disk."""
+    """One whole measurement."""
 
-    def __init__(self, plan: Plan, place: Path, world: World) -> None:
+    def __init__(self, plan: Plan, stage: Stage) -> None:
         self._plan = plan
-        self._place = place
-        self._world = world
-        self._log = place / "programs.log"
-        self._copies = 0
+        self._stage = stage
         say("sealing bulletins beforehand")
         small = tuple(small_senders(plan.senders))
-        self._one = self._sealed("one", (SENDER,), plan.frames, ingest.BATCH, ingest.WINDOW)
-        self._single = self._sealed("single", small, plan.singles, 1, ingest.SMALL_WINDOW)
-        self._many = self._sealed(
+        self._one = stage.sealed("one", (SENDER,), plan.frames, ingest.BATCH, ingest.WINDOW)
+        self._single = stage.sealed("single", small, plan.singles, 1, ingest.SMALL_WINDOW)
+        self._many = stage.sealed(
             "many", small[:BATCHERS], plan.batches, ingest.BATCH, BATCHER_WINDOW
         )
 
-    def _sealed(
-        self, name: str, senders: tuple[str, ...], frames: int, batch: int, window: int
-    ) -> ingest.Prepared:
-        folder = self._place / name
-        folder.mkdir()
-        return ingest.prepare(self._world, senders, folder, frames, batch, window)
-
-    async def carry(self) -> None:
-        """Copy the world into Valkey too; both stay as they are from then on."""
-        say("copying the world into Valkey")
-        self._carried = self._world.copy(self._place / "carried")
-        await engines.carry(self._carried, self._log)
-
     async def run(self, number: int) -> Run:
         """Every rate and latency once, each on a store as it was made, peers in between."""
-        plan, others = self._plan, machine.Others()
+        plan, stage, others = self._plan, self._stage, machine.Others()
         say(f"run {number}: floors and peers")
         found = {
             "checks": floors.composite_checks(plan.floor_seconds),
-            "commits": floors.sqlite_commits(self._place, plan.floor_seconds),
-            "loop": await unsigned_loop.measure(self._place, plan.floor_seconds),
-            "nats": await self._peer(nats.measure),
-            "xadd": await self._peer(valkey.measure),
+            "commits": floors.sqlite_commits(stage.place, plan.floor_seconds),
+            "loop": await unsigned_loop.measure(stage.place, plan.floor_seconds),
+            "nats": await stage.peer(nats.measure, plan.floor_seconds),
+            "xadd": await stage.peer(valkey.measure, plan.floor_seconds),
             **starting.measure(),
         }
         for name, engine, prepared in (
@@ -212,13 +193,13 @@ class Bench:
             if name not in plan.blocks:
                 continue
             say(f"run {number}: {FIGURES[name]}")
-            async with self._fresh(engine) as world:
-                one = await engines.ingest(world, engine, prepared, self._log)
+            async with stage.fresh(engine) as world:
+                one = await engines.ingest(world, engine, prepared, stage.log)
             found |= {name: one.rate, f"{name}_us": one.broker_us}
         say(f"run {number}: the whole way")
-        async with self._fresh(SQLITE) as world:
-            whole = await whole_way.throughput(world, plan.whole, self._log)
-            late = await whole_way.latency(world, plan.latency, self._log, PER_SECOND)
+        async with stage.fresh(SQLITE) as world:
+            whole = await whole_way.throughput(world, plan.whole, stage.log)
+            late = await whole_way.latency(world, plan.latency, stage.log, PER_SECOND)
         found |= {
             "whole": whole.rate,
             "whole_broker_us": whole.broker_us,
@@ -233,36 +214,18 @@ class Bench:
 
     async def grown(self) -> tuple[list[Run], list[Run]]:
         """(rates by leaves and by agencies, each kill's seconds)."""
-        plan = self._plan
-        longer = await growth.longer(self._world, self._place, plan.leaves)
-        crowded = await growth.crowded(self._world, self._place, plan.agencies)
+        plan, stage = self._plan, self._stage
+        longer = await growth.longer(stage.world, stage.place, plan.leaves)
+        crowded = await growth.crowded(stage.world, stage.place, plan.agencies)
         found = list[Run]()
         for number in range(1, plan.grown_runs + 1):
             say(f"run {number}: what has grown")
-            rates = await growth.rates(longer, self._one, self._place, self._log)
-            found.append(rates | await growth.rates(crowded, self._one, self._place, self._log))
+            rates = await growth.rates(longer, self._one, stage.place, stage.log)
+            found.append(rates | await growth.rates(crowded, self._one, stage.place, stage.log))
         say(f"killing a broker with {max(plan.leaves):,} leaves {plan.kills} times")
         largest = longer.worlds[max(plan.leaves)]
-        again = await growth.serving_again(largest, plan.kills, self._log)
+        again = await growth.serving_again(largest, plan.kills, stage.log)
         return found, [{"again": seconds} for seconds in again]
-
-    async def _peer(self, measure: Peer) -> float:
-        folder = self._place / "peer"
-        try:
-            return await measure(folder, self._log, self._plan.floor_seconds)
-        finally:
-            shutil.rmtree(folder)
-
-    @asynccontextmanager
-    async def _fresh(self, engine: Engine) -> AsyncIterator[World]:
-        """A copy for one block."""
-        self._copies += 1
-        place = self._place / str(self._copies)
-        copy = (self._carried if engine.processes else self._world).copy(place)
-        try:
-            yield copy
-        finally:
-            copy.remove()
 
 
 def _grown_figures(plan: Plan) -> dict[str, str]:
@@ -278,9 +241,7 @@ def _grown_figures(plan: Plan) -> dict[str, str]:
 
 async def measured(plan: Plan, place: Path) -> str:
     """The results page."""
-    world = await make_world(place / "world", plan.senders)
-    bench = Bench(plan, place, world)
-    await bench.carry()
+    bench = Bench(plan, await make_stage(place, plan.senders))
     runs = [await bench.run(number) for number in range(1, plan.runs + 1)]
     grown, again = await bench.grown()
     versions = {"NATS": await nats.version(), "Valkey": await valkey.version()}
