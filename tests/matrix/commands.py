@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 from saphan.backup.restoring import read_header
@@ -29,12 +30,10 @@ def _status(program: object, *words: str | Path) -> int:
     return ended
 
 
-def _brought(world: World, folder: Path) -> tuple[str | Path, ...]:
+def _bring(world: World, folder: Path) -> None:
     """The broker's folders, in a place of this run's own."""
-    if not (folder / "keys").exists():
-        shutil.copytree(world.data, folder / "data")
-        shutil.copytree(world.keys, folder / "keys")
-    return ("--data", folder / "data", "--keys", folder / "keys")
+    shutil.copytree(world.data, folder / "data")
+    shutil.copytree(world.keys, folder / "keys")
 
 
 def broker_backup(world: World) -> Offline:
@@ -48,34 +47,63 @@ def broker_backup(world: World) -> Offline:
         assert _status(saphan_broker, "restore", "--from", folder / "kept", *new) == 0
         assert _status(saphan_broker, "fsck", *new) == 0
 
-    return Offline(BROKER, do, check)
+    return Offline(BROKER, lambda folder: None, do, check)
 
 
 def broker_copy(world: World, server: Server) -> Offline:
     """`saphan-broker copy` to a Valkey, which has nothing of it before."""
 
-    def where(folder: Path) -> tuple[str | Path, ...]:
-        redis = ("--redis", server.address().url, "--blobs", folder / "objects")
-        return (*_brought(world, folder), *redis)
+    where = partial(_on, server)
+
+    def ready(folder: Path) -> None:
+        _bring(world, folder)
+        with server.client() as client:
+            client.flushall()
 
     def do(folder: Path) -> int:
-        if not (folder / "keys").exists():
-            with server.client() as client:
-                client.flushall()
         return _status(saphan_broker, "copy", *where(folder), "--to", "redis")
 
     def check(folder: Path) -> None:
         assert _status(saphan_broker, "fsck", *where(folder)) == 0
 
-    return Offline(BROKER, do, check)
+    return Offline(BROKER, ready, do, check)
+
+
+def _on(server: Server, folder: Path) -> tuple[str | Path, ...]:
+    """Words for a broker whose store is on a server."""
+    redis = ("--redis", server.address().url, "--blobs", folder / "objects")
+    return ("--data", folder / "data", "--keys", folder / "keys", *redis)
+
+
+def broker_copy_back(world: World, server: Server) -> Offline:
+    """`saphan-broker copy --to sqlite`, out of a Valkey to which it was copied before.
+
+    Its data folder is a new machine's.
+    """
+    there, where = broker_copy(world, server), partial(_on, server)
+
+    def ready(folder: Path) -> None:
+        there.ready(folder)
+        assert there.do(folder) == 0
+        (folder / "data").rename(folder / "before")
+        (folder / "data").mkdir(mode=0o700)
+
+    def do(folder: Path) -> int:
+        return _status(saphan_broker, "copy", *where(folder), "--to", "sqlite")
+
+    def check(folder: Path) -> None:
+        assert _status(saphan_broker, "fsck", *where(folder)[:4]) == 0
+
+    return Offline(BROKER, ready, do, check)
 
 
 def node_backup(office: Path, custodian: Path) -> Offline:
     """`saphan node backup`, then `restore` from it with a custodian's share."""
 
+    def ready(folder: Path) -> None:
+        shutil.copytree(office, folder / LA)
+
     def do(folder: Path) -> int:
-        if not (folder / LA).exists():
-            shutil.copytree(office, folder / LA)
         if (folder / "a.data").exists():
             return 0  # whoever finds it takes it for whole: `check` does
         words = ("--dir", folder / LA, "--data", folder / "a.data", "--quorum", "1")
@@ -90,4 +118,4 @@ def node_backup(office: Path, custodian: Path) -> Offline:
         words = ("--dir", folder / LA, "--data", folder / "a.data", "--shares", folder / "a.share")
         assert _status(saphan, "node", "restore", *words) == 0
 
-    return Offline(LA, do, check)
+    return Offline(LA, ready, do, check)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from saphan.desk.desk import Desk
 from saphan.desk.folder import DeskFolder
@@ -67,12 +68,10 @@ async def with_desk(effects: Effects) -> AsyncIterator[DeskWorld]:
     """Everything runs, and a desk is enrolled."""
     async with ready_bridge() as bridge:
         world = DeskWorld(bridge, effects)
-        await world.start_all()
-        try:
+        async with world.watched():
+            await world.start_all()
             world.folder = await DeskBridge(bridge, world.la, world.kh).desk()
             yield world
-        finally:
-            await world.stop_all()
 
 
 @dataclass
@@ -88,6 +87,12 @@ def _of(world: World) -> DeskWorld:
     return world
 
 
+def listed(world: World, rows: list[dict[str, Any]]) -> None:
+    """The officer sees them on the list for the first time."""
+    for row in rows:
+        world.ledger.shown(KH, "officer", row["id"])
+
+
 async def blank(world: World, _number: int) -> Written:
     async with _of(world).at_desk() as (desk, _line):
         return Written(len(await asyncio.to_thread(Outbox(desk).all)))
@@ -100,7 +105,7 @@ async def sent_from_desk(world: World, written: Written) -> None:
         if len(await asyncio.to_thread(outbox.all)) == written.before:
             corridors = await asyncio.to_thread(Inbox(desk).corridors)
             await asyncio.to_thread(outbox.queue, letter(LA), corridors)
-        await sync(desk, line)
+        listed(world, (await sync(desk, line)).new)
         last = (await asyncio.to_thread(outbox.all))[-1]
         if last.bulletin is None:
             raise Unavailable("not_sent", "it waits in the desk's outbox")
@@ -118,7 +123,7 @@ async def read_at_desk(world: World, sent: Sent) -> None:
     """The officer signs that they read it; the content is kept."""
     async with _of(world).at_desk() as (desk, line):
         inbox = Inbox(desk)
-        await inbox.pull(line)
+        listed(world, await inbox.pull(line))
         content = await inbox.read(line, sent.bulletin)
         await asyncio.to_thread(inbox.keep, content)
 

@@ -53,6 +53,7 @@ class Effects:
         hit: an effect failed as it was told.
         crashed: how many crashes there were.
         spoiled: so many of the next stanzas that nodes seal do not open.
+        heads: whatever the broker has signed, and whatever has left it.
         about: what the broker has committed to each log and not signed yet.
     """
 
@@ -61,6 +62,7 @@ class Effects:
     hit: bool = False
     crashed: int = 0
     spoiled: int = 0
+    heads: set[bytes] = field(default_factory=set)
     about: dict[str, list[str]] = field(default_factory=dict)
     _wanted: tuple[Effect, Fault] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)

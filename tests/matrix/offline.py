@@ -30,11 +30,13 @@ class Offline:
 
     Args:
         whose: whose command it is.
+        ready: what must be there before, made once in a folder; nothing fails yet.
         do: run it in a folder; its exit status.
         check: what it made is whole.
     """
 
     whose: str
+    ready: Callable[[Path], None]
     do: Callable[[Path], int]
     check: Callable[[Path], None]
 
@@ -77,6 +79,7 @@ def check(place: Path, offline: Offline, effects: list[tuple[Effect, Fault]]) ->
     for number, (effect, fault) in enumerate(effects):
         folder = place / str(number)
         folder.mkdir()
+        offline.ready(folder)
         if fault in CRASHES:
             assert _killed(folder, offline, effect, fault), f"{effect} was not reached"
         else:

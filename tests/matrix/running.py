@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Set
+from collections.abc import Set
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,10 +17,11 @@ from saphan_protocol import stanza
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import LIMITS
 
-from matrix.desk_world import DESK_STORIES
+from matrix.attachment_seams import install_attachments
 from matrix.effects import CRASHES, Effect, Effects, Fault, quiet
+from matrix.every_story import EVERY
 from matrix.seams import install
-from matrix.stories import DELIVER, STORIES, Story
+from matrix.stories import DELIVER, Story
 from matrix.table import ROWS, Acts, Row
 from matrix.world import PATIENCE_S, World
 
@@ -133,40 +134,54 @@ WHOLE = "MATRIX" in os.environ
 four in turn, and leaves out what does not happen in every run."""
 
 
-def parts(story: str) -> list[list[tuple[Row, Fault]]]:
-    """Rows of a story with the faults that this run of the tests makes; a world for each part."""
+def cases(*stories: str) -> list[Any]:
+    """Parameters of a test: a story, and the one fault that all its rows have in this run of it;
+    None: each row has its turn's."""
+    faults: tuple[Fault | None, ...] = tuple(Fault) if WHOLE else (None,)
+    return [
+        pytest.param(story, fault, id=story if fault is None else f"{story}, {fault}")
+        for story in stories
+        for fault in faults
+    ]
+
+
+def failures(story: str, fault: Fault | None) -> list[tuple[Row, Fault]]:
+    """Rows of a story with the faults that one case makes."""
     rows = [(number, row) for number, row in enumerate(ROWS) if row.story == story]
-    if WHOLE:
-        return [[(row, fault) for _, row in rows] for fault in Fault]
+    if fault is not None:
+        return [(row, fault) for _, row in rows]
     turns = tuple(Fault)
-    return [[(row, turns[number % len(turns)]) for number, row in rows if row.sure]]
+    return [(row, turns[number % len(turns)]) for number, row in rows if row.sure]
 
 
 def prepared(patch: pytest.MonkeyPatch) -> Effects:
     """Every effect of this process can be made to fail."""
     effects = Effects()
     install(effects, patch)
+    install_attachments(effects, patch)
     hasten(patch)
     spoil(effects, patch)
     return effects
 
 
 async def check(
-    opened: Callable[[], AbstractAsyncContextManager[World]], name: str, only: str | None = None
+    opened: AbstractAsyncContextManager[World],
+    name: str,
+    fault: Fault | None,
+    only: str | None = None,
 ) -> None:
-    """Every chosen fault of a story, and the oracle's judgement.
+    """Every failure of a case in one world, and the oracle's judgement.
 
     Args:
-        opened: makes a world.
         only: faults of this party alone.
     """
-    for part in parts(name):
-        async with opened() as world:
-            await _check(world, name, [one for one in part if only in (None, one[0].effect.whose)])
+    chosen = [one for one in failures(name, fault) if only in (None, one[0].effect.whose)]
+    async with opened as world:
+        await _check(world, name, chosen)
 
 
 async def _check(world: World, name: str, faults: list[tuple[Row, Fault]]) -> None:
-    story = (STORIES | DESK_STORIES)[name]
+    story = EVERY[name]
     await plainly(world, DELIVER, 1)
     wanted = {row.effect for row in ROWS if row.story == name and row.sure}
     seen = await plainly(world, story, 2, wanted)

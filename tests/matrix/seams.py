@@ -66,7 +66,7 @@ def _node_store(effects: Effects, patch: pytest.MonkeyPatch) -> None:
 
     def remember(db: Database, folder: Path) -> None:
         opened(db, folder)
-        whose[id(db)] = _agency(folder)
+        whose[id(db)] = agency_of(folder)
 
     def transaction(db: Database) -> Any:
         return _through(whole, db, whose[id(db)], sys._getframe(1))
@@ -80,9 +80,9 @@ def _node_store(effects: Effects, patch: pytest.MonkeyPatch) -> None:
         with really(db) as tx:
             yield tx
             # What was done inside is rolled back when the disk has no room for it.
-            lost = effects.enter([Effect(who, one) for one in about], _full)
+            lost = effects.enter([Effect(who, one) for one in about], no_room)
         if lost:
-            raise _full()
+            raise no_room()
 
     patch.setattr(Database, "__init__", remember)
     patch.setattr(Database, "transaction", transaction)
@@ -126,6 +126,7 @@ def _broker_store(effects: Effects, patch: pytest.MonkeyPatch, engine: type[Any]
             nonlocal lost
             assert sign is not None
             made = sign()
+            effects.heads.add(made)
             lost = effects.enter(note, lambda: CommitUnknown("injected, not done"))
             return made
 
@@ -136,6 +137,7 @@ def _broker_store(effects: Effects, patch: pytest.MonkeyPatch, engine: type[Any]
             raise CommitUnknown("injected, done")
 
     async def put_note(store: Any, log: Any, size: int, note: bytes) -> None:
+        effects.heads.add(note)
         keeps = [
             Effect(BROKER, f"keeps the note over {one}") for one in effects.about.get(log, [FRESH])
         ]
@@ -181,7 +183,7 @@ def _client_files(effects: Effects, patch: pytest.MonkeyPatch) -> None:
         really = getattr(durable, name)
 
         def through(path: Path, *given: Any, really: Any = really, verb: str = name) -> None:
-            effect = Effect(_agency(path), f"{verb} {_named(path)}")
+            effect = Effect(agency_of(path), f"{verb} {_named(path)}")
             lost = effects.enter([effect], lambda: _unwritable(path))
             really(path, *given)
             if lost:
@@ -240,7 +242,9 @@ def _frames(effects: Effects, patch: pytest.MonkeyPatch) -> None:
             raise _down()
 
     async def from_broker(session: BrokerSession, data: bytes) -> None:
-        lost = effects.enter(_sends(BROKER, _from_broker.decode(data)), ConnectionResetError)
+        frame = _from_broker.decode(data)
+        lost = effects.enter(_sends(BROKER, frame), ConnectionResetError)
+        effects.heads |= {getattr(frame, "note", b"")} - {b""}
         await broker(session, data)
         if lost:
             raise ConnectionResetError
@@ -289,7 +293,7 @@ def _about(frame: FrameType) -> list[str]:
     return [f"{place} {one}".rstrip() for one in sorted({row.event for row in seen}) or [""]]
 
 
-def _agency(path: Path) -> str:
+def agency_of(path: Path) -> str:
     """Whose folder it is."""
     for part in path.parts:
         if re.fullmatch(r"[a-z]{2}\.[a-z]{2,}", part):
@@ -303,7 +307,7 @@ def _named(path: Path) -> str:
     return _NUMBERS.sub("N", path.name)
 
 
-def _full() -> OperatorError:
+def no_room() -> OperatorError:
     return OperatorError("disk_full", "injected: there is no room left")
 
 

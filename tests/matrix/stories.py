@@ -116,13 +116,6 @@ ANEW = Story(numbered, send_spoiled, accepted)
 # --- what may follow -----------------------------------------------------------------------------
 
 
-async def read(world: World, sent: Sent) -> None:
-    await world.kh.read_by_system(sent.bulletin)
-
-
-READ = Story(delivered, read, lambda world, sent: both(world, sent.bulletin, "read"))
-
-
 async def prepared_letter(world: World, number: int) -> Sent:
     sent = Sent(number)
     sent.bulletin = await world.la.send(letter("training_notice", (KH,)), sent.asked)
@@ -345,7 +338,6 @@ DESTROY = Story(due_tomorrow, a_day_passes, gone)
 
 STORIES = {
     "deliver": DELIVER,
-    "read": READ,
     "anew": ANEW,
     "recall": RECALL,
     "hold": HOLD,

@@ -24,6 +24,7 @@ class Progress(enum.StrEnum):
     SETTLED = "the broker reads its store anew: what is committed is signed, the rest comes again"
     TOLD = "whoever asked is told, and asks again in the same words; what was kept is the answer"
     LOOKED = "the next look does it"
+    WHERE_IT_STOPPED = "it goes on from what is whole, in the next session"
     DESK = "what is signed stays at the desk; asked again, it goes on, and is sent and read once"
     RUN_AGAIN = "nothing half is taken for whole; run again, the command does all of it"
 
@@ -203,6 +204,52 @@ def _time() -> Iterator[Row]:
         yield _says("destroy", "destroy", node, "erased")
 
 
+def _attachments() -> Iterator[Row]:
+    sent, fetched, story = "submit with attachments", "hand over with attachments", "attach"
+    on = Progress.WHERE_IT_STOPPED
+    yield _asked(sent, story, LA, "places what it has sealed")
+    for whose, what in (
+        (LA, "sends Offer"),
+        (LA, "sends Part"),
+        (BROKER, "stages a part"),
+        (BROKER, "sends Held"),
+        (LA, "node/wire/uploading.py:Uploading._mark"),
+    ):
+        yield Row(sent, story, Effect(whose, what), on)
+    yield Row(sent, story, Effect(BROKER, "places attachments"), Progress.SENT_AGAIN)
+    for whose, what in (
+        (KH, "sends FetchPart"),
+        (BROKER, "sends PartFetched"),
+        (KH, "has a part whole"),
+        (KH, "node/wire/fetching.py:Fetching._keep"),
+        (KH, "node/recovery.py:Recovery._state_handovers"),
+    ):
+        yield Row(fetched, story, Effect(whose, what), on)
+
+
+def _more() -> Iterator[Row]:
+    one = "four eyes"
+    yield _asked(one, one, LA, "node/drafts_kept.py:DraftsKept._insert")
+    yield _asked(one, one, LA, "node/officers/showings.py:Showings.read")
+    yield _asked(one, one, LA, "node/outbox.py:Outbox._keep")
+    one = "release a hold"
+    yield _asked(one, one, KH, "node/holding/orders.py:HoldOrders.take")
+    yield from _looks(
+        one,
+        one,
+        KH,
+        "node/holding/orders.py:HoldOrders.hear",
+        "node/holding/saying.py:Saying._release_some",
+    )
+    yield _says(one, one, KH, "released")
+    yield from _logged(one, one, "released")
+    yield from _told(one, one, "released", KH)
+    one = "register an own type"
+    yield _asked(one, "own type", KH, "node/own_schemas.py:OwnSchemas.handed_in")
+    yield from _logged(one, "own type", "schema", "directory")
+    yield _asked(one, "own type", KH, "node/own_schemas.py:OwnSchemas.keep")
+
+
 def _beside() -> Iterator[Row]:
     """What belongs to no use case, or happens in some runs only: it fails where it happens."""
     for what in ("sends Challenge", "sends Welcome", "sends Proofs", "sends Witnessed"):
@@ -263,6 +310,7 @@ def _commands() -> Iterator[Row]:
     made = "makes durable the"
     for use_case, story, whose, files in (
         ("copy", "broker copy", BROKER, COPIED),
+        ("copy", "broker copy back", BROKER, COPIED_BACK),
         ("back up", "broker backup", BROKER, BACKED_UP),
         ("back up", "node backup", LA, NODES_BACKUP),
     ):
@@ -272,6 +320,7 @@ def _commands() -> Iterator[Row]:
 
 
 COPIED = ("file N", "file store.moved.part", "folder of its own")
+COPIED_BACK = ("file broker.db.new", *COPIED)
 BACKED_UP = (
     "file broker.db.new",
     "file N",
@@ -304,4 +353,14 @@ BESIDE = (
     "replace_file subject.key",
 )
 
-ROWS = (*_delivery(), *_after(), *_directory(), *_time(), *_desk(), *_commands(), *_beside())
+ROWS = (
+    *_delivery(),
+    *_attachments(),
+    *_after(),
+    *_more(),
+    *_directory(),
+    *_time(),
+    *_desk(),
+    *_commands(),
+    *_beside(),
+)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from matrix.running import check, prepared
+from matrix.effects import Fault
+from matrix.running import cases, check, prepared
 from matrix.world import on_sqlite
 
 pytestmark = pytest.mark.timeout(1800)
 
 
-@pytest.mark.parametrize("story", ["deliver", "read", "anew"])
-async def test_it_goes_on_after_every_fault(monkeypatch: pytest.MonkeyPatch, story: str) -> None:
+@pytest.mark.parametrize(("story", "fault"), cases("deliver", "read", "anew"))
+async def test_it_goes_on_after_every_fault(
+    monkeypatch: pytest.MonkeyPatch, story: str, fault: Fault | None
+) -> None:
     effects = prepared(monkeypatch)
-    await check(lambda: on_sqlite(effects), story)
+    await check(on_sqlite(effects), story, fault)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,9 +23,10 @@ from support.servers import Server
 
 from matrix.effects import Effects, quiet
 from matrix.seams import BROKER
+from matrix.watching import CaseSystems
 
 PATIENCE_S = 40.0
-OFFICER = "case system"
+LOOK_S = 0.02
 
 
 class World:
@@ -40,6 +42,8 @@ class World:
         self.effects = effects
         self.nodes: dict[str, NodeService] = {}
         self.ledger = Ledger(bridge.place / "promised.jsonl")
+        self._systems = CaseSystems(self.ledger, (LA, KH))
+        self._watching: asyncio.Task[None] | None = None
         self.exports = 0
         self.orders = 0
         """Hold orders of KH so far."""
@@ -104,6 +108,26 @@ class World:
             await opened(node)
             await agreed(node)
 
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[World]:
+        """Case systems look into their nodes all the time; in the end everybody is stopped."""
+        self._watching = asyncio.create_task(self._watch())
+        try:
+            yield self
+        finally:
+            self._watching.cancel()
+            await self.stop_all()
+
+    async def _watch(self) -> None:
+        while True:
+            self._look()
+            await asyncio.sleep(LOOK_S)
+
+    def _look(self) -> None:
+        """A node that has crashed answers nobody."""
+        for whose in self.running - {BROKER} - self.effects.dead:
+            self._systems.look(self.nodes[whose])
+
     async def stop_all(self) -> None:
         for whose in (KH, LA, BROKER):
             if whose in self._stacks:
@@ -143,9 +167,9 @@ class World:
         self.exports += 1
         place = self.bridge.place / f"exported-{self.exports}"
         place.mkdir()
-        for row in self.kh.bulletins.inbox(0, 10_000):
-            self.ledger.shown(KH, OFFICER, row["id"])
-        self.ledger.watches(KH, OFFICER)
+        assert self._watching is not None
+        assert not self._watching.done(), self._watching
+        self._look()
         return await asyncio.to_thread(self._judged, place)
 
     def _judged(self, place: Path) -> list[Finding]:
@@ -157,8 +181,16 @@ class World:
             packs.append(place / f"{agency}.pack")
             store = self.bridge.place / agency / "node" / "data" / "node.db"
             export_records(store, packs[-1], agency, self.bridge.pins, self.bridge.clock())
-        exported = Exported(self.bridge.pins, [place / "logs"], packs)
-        return judge([self.bridge.place / "promised.jsonl"], exported)
+        heads = [*self.effects.heads, *_signed_last(self.bridge.place)]
+        exported = Exported(self.bridge.pins, [place / "logs"], packs, heads)
+        return judge([self.bridge.place / "promised.jsonl"], exported, answered=True)
+
+
+def _signed_last(place: Path) -> list[bytes]:
+    """Heads in the state files of both witnesses."""
+    files = [place / agency / "node" / "data" / "witness.json" for agency in (LA, KH)]
+    states = [json.loads(file.read_bytes()) for file in files if file.exists()]
+    return [log["note"].encode() for state in states for log in state["logs"].values()]
 
 
 @asynccontextmanager
@@ -166,11 +198,9 @@ async def on_sqlite(effects: Effects) -> AsyncIterator[World]:
     """Everything runs, the broker on SQLite."""
     async with ready_bridge() as bridge:
         world = World(bridge, effects, SQLITE)
-        await world.start_all()
-        try:
+        async with world.watched():
+            await world.start_all()
             yield world
-        finally:
-            await world.stop_all()
 
 
 @asynccontextmanager
@@ -183,14 +213,14 @@ async def on_valkey(effects: Effects, place: Path) -> AsyncIterator[World]:
         await asyncio.to_thread(bridge.prepare)
         world = World(bridge, effects, choice)
         try:
-            await world.start(BROKER)
-            await bridge.enrol()
-            for agency in (LA, KH):
-                await world.start(agency)
-                await agreed(world.nodes[agency])
-            yield world
+            async with world.watched():
+                await world.start(BROKER)
+                await bridge.enrol()
+                for agency in (LA, KH):
+                    await world.start(agency)
+                    await agreed(world.nodes[agency])
+                yield world
         finally:
-            await world.stop_all()
             await asyncio.to_thread(bridge.remove)
 
 
