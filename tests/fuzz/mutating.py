@@ -110,12 +110,9 @@ class Mutator:
                 if chance.random() < 0.85:
                     return data[: self._longest]
         for _ in range(chance.choice((1, 1, 1, 2, 4))):
-            data = (
-                self._lines(data)
-                if self._form == "text" and chance.random() < 0.4
-                else self._cut(data)
-            )
-        return data[: self._longest]
+            by_lines = self._form == "text" and chance.random() < 0.4
+            data = (self._lines(data) if by_lines else self._cut(data))[: self._longest]
+        return data
 
     def _tree(self, data: bytes) -> Any:
         try:
@@ -176,7 +173,8 @@ class Mutator:
             words[chance.randrange(len(words))] = chance.choice(TOKENS["text"])
             rows[at] = b" ".join(words)
         else:
-            rows[at] = rows[at] * chance.choice((2, 3, 200))
+            times = chance.choice((2, 3, 200))
+            rows[at] *= min(times, self._longest // max(len(rows[at]), 1) + 1)
         return b"\n".join(rows)
 
 
