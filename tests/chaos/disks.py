@@ -30,19 +30,30 @@ ever taken; the bytes are memory only once they are written."""
 BALLAST: Final = "ballast"
 
 
-def limit_files(pids: Sequence[int], kib: int | None) -> None:
-    """No file of these processes grows past so many KiB, longer ones not at all; None: all may."""
+def limit_files(pids: Sequence[int], kib: int | None) -> int:
+    """No file of these processes grows past so many KiB, longer ones not at all; None: all may.
+
+    Gives how many of them have it so now.
+    """
     most = resource.RLIM_INFINITY if kib is None else kib * 1024
+    limited = 0
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, hard))
+            limited += resource.prlimit(pid, resource.RLIMIT_FSIZE)[0] == most
+    return limited
 
 
 class SlowDisk:
-    """strace on every process of a party, for as long as `stop` is not called."""
+    """strace on every process of a party, for as long as `stop` is not called.
 
-    def __init__(self) -> None:
+    Args:
+        said: file for what strace has to say; it removes itself.
+    """
+
+    def __init__(self, said: Path) -> None:
+        self._said = said
         self._tracer: asyncio.subprocess.Process | None = None
 
     async def start(self, pids: Sequence[int], ms: int) -> None:
@@ -50,16 +61,20 @@ class SlowDisk:
         words = [f"-p{pid}" for pid in pids]
         inject = f"inject=fsync,fdatasync:delay_enter={ms * 1000}"
         self._tracer = await asyncio.create_subprocess_exec(
-            "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", inject,
+            "strace", "-f", "-qq", "-o", self._said, "-e", "trace=fsync,fdatasync", "-e", inject,
             *words, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
 
-    async def stop(self) -> None:
-        """As fast as it is."""
-        if self._tracer is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._tracer.terminate()  # it lets go of them
-            await self._tracer.wait()
+    async def stop(self) -> int:
+        """As fast as it is; gives how many calls were held back."""
+        if self._tracer is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self._tracer.terminate()  # it lets go of them
+        await self._tracer.wait()
+        held = self._said.read_text(errors="replace").count("(DELAYED)")
+        self._said.unlink()
+        return held
 
 
 def may_trace() -> bool:
@@ -99,8 +114,8 @@ def unmount(folder: Path) -> None:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def fill(folder: Path) -> None:
-    """Take all room that is left on a folder's file system."""
+def fill(folder: Path) -> bool:
+    """Take all room that is left on a folder's file system; whether none is left."""
     with (folder / BALLAST).open("wb", buffering=0) as file:
         piece = bytes(64 * 1024)
         while True:
@@ -110,7 +125,7 @@ def fill(folder: Path) -> None:
                 if error.errno != errno.ENOSPC:
                     raise
                 if len(piece) == 1:
-                    return
+                    return os.statvfs(folder).f_bavail == 0
                 piece = piece[: max(1, len(piece) // 16)]
 
 

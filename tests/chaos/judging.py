@@ -36,6 +36,7 @@ async def judged(world: World, load: Load) -> list[str]:
     found = await asyncio.to_thread(judge, [ledger], exported)
     return [
         *load.wrong,
+        *load.strangers(),
         *(str(one) for one in found if one.fault is not Fault.MISSING or one.about not in refused),
         *await _checked(world),
     ]

@@ -30,6 +30,7 @@ class Weather:
         bytes_per_s: 0: as fast as it goes.
         cut_after: bytes of either direction after which a connection ends, once; None: never.
         repeat_after: bytes of either direction after which what has passed is carried again, once.
+        struck: how often it was felt: pieces, connections.
     """
 
     refuses: bool = False
@@ -38,6 +39,12 @@ class Weather:
     bytes_per_s: int = 0
     cut_after: int | None = None
     repeat_after: int | None = None
+    struck: int = field(default=0, compare=False)
+
+    @property
+    def slow(self) -> bool:
+        """Whether every piece waits."""
+        return bool(self.delay_s or self.bytes_per_s)
 
 
 @dataclass
@@ -74,6 +81,7 @@ class Line:
     async def reset(self) -> None:
         """End every connection now."""
         tasks = list(self._open)
+        self.weather.struck += len(tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -86,6 +94,7 @@ class Line:
         ends = [to_near]
         try:
             if self.weather.refuses or self.target is None:
+                self.weather.struck += 1
                 return
             far, to_far = await asyncio.open_connection(*self.target)
             ends.append(to_far)
@@ -113,8 +122,10 @@ class Line:
         with contextlib.suppress(OSError):
             while data := await source.read(CHUNK):
                 while way in self.weather.held:
+                    self.weather.struck += 1
                     await self._changed.wait()
                 now = self.weather
+                now.struck += now.slow
                 await asyncio.sleep(
                     now.delay_s + (len(data) / now.bytes_per_s if now.bytes_per_s else 0)
                 )
@@ -123,6 +134,7 @@ class Line:
                 kept = (kept + data)[-KEPT:]
                 if now.cut_after is not None and passed > now.cut_after:
                     now.cut_after = None
+                    now.struck += 1
                     half = data[: len(data) // 2]
                     sink.write(half)
                     await sink.drain()
@@ -130,5 +142,6 @@ class Line:
                 sink.write(data)
                 if now.repeat_after is not None and passed > now.repeat_after:
                     now.repeat_after = None
+                    now.struck += 1
                     sink.write(kept)
                 await sink.drain()

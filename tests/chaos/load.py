@@ -1,13 +1,15 @@
 """Agencies' systems that push bulletins through their nodes and read what comes, whatever breaks.
 
 A bulletin counts as acknowledged once the node has answered with its id. What has had no answer is
-pushed again under its idempotency key, as a case system would.
+pushed again under its idempotency key, as a case system would. What officers write at their desks
+(`desk_program`) is noted here too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -41,6 +43,7 @@ class Pushed:
     Attributes:
         at: when it was pushed first; acknowledged: when the node answered with `id`.
         outcomes: recipient -> (state, when it was seen at the sender).
+        desk: whose officer has written it; empty: a system has pushed it.
     """
 
     key: str
@@ -52,6 +55,7 @@ class Pushed:
     acknowledged: float | None = None
     id: str = ""
     outcomes: dict[str, tuple[str, float]] = field(default_factory=dict)
+    desk: str = ""
 
     @property
     def decided(self) -> bool:
@@ -90,6 +94,7 @@ class Load:
         """What no system may see: another content, an attachment's other bytes, another id."""
         self.by_id: dict[str, Pushed] = {}
         self._by_title: dict[str, Pushed] = {}
+        self._titles: list[tuple[str, str, str]] = []
         self._files = self._make_files()
         self._pushing = True
         self._reading: list[asyncio.Task[None]] = []
@@ -121,11 +126,44 @@ class Load:
             if isinstance(one, Exception):
                 raise one
 
-    def check_title(self, agency: str, bulletin: str, title: str) -> None:
-        """That a desk has opened what was pushed to its agency under this id."""
-        sent = self._by_title.get(title)
-        if sent is None or agency not in sent.to or (sent.id and sent.id != bulletin):
-            self.wrong.append(f"a desk of {agency} was shown {bulletin}, which nobody has sent so")
+    def note_opened(self, desk: str, bulletin: str, title: str) -> None:
+        """An officer has opened it."""
+        self._titles.append((desk.removeprefix("desk:"), bulletin, title))
+
+    def strangers(self) -> list[str]:
+        """What readers were shown that nobody has sent them under this title and id.
+
+        Looked for at the end: an officer's bulletin may be shown to its readers before the desk,
+        killed in between, has told that it was written.
+        """
+        return [
+            f"{agency} was shown {bulletin}, which nobody has sent it so"
+            for agency, bulletin, title in self._titles
+            if (sent := self._by_title.get(title)) is None
+            or agency not in sent.to
+            or sent.id != bulletin
+        ]
+
+    # --- written at desks -------------------------------------------------------------------------
+
+    def note_written(self, desk: str, title: str, to: Sequence[str]) -> None:
+        """An officer's bulletin is signed and kept at the desk: from now on it is promised. A desk
+        that starts again says all of them again."""
+        if title in self._by_title:
+            return
+        sender = desk.removeprefix("desk:")
+        one = Pushed(f"{desk} {title}", sender, tuple(to), title, (), self._story.now, desk=desk)
+        self.pushed.append(one)
+        self._by_title[title] = one
+        self._story.tell("written", key=one.key, to=one.to)
+
+    def note_sent(self, title: str, bulletin: str) -> None:
+        """The node has answered the desk with its id."""
+        one = self._by_title[title]
+        if one.id not in ("", bulletin):
+            self.wrong.append(f"{one.key} was sent as {one.id} and as {bulletin}")
+        elif not one.id:
+            self._acknowledge(one, bulletin)
 
     # --- pushing ----------------------------------------------------------------------------------
 
@@ -164,10 +202,13 @@ class Load:
                 self._story.tell("push failed", key=one.key, code=error.code)
                 await asyncio.sleep(AGAIN_S)
                 continue
-            one.id, one.acknowledged = found, self._story.now
-            self.by_id[found] = one
-            self._story.tell("acknowledged", key=one.key, id=found, to=one.to)
+            self._acknowledge(one, found)
             return
+
+    def _acknowledge(self, one: Pushed, bulletin: str) -> None:
+        one.id, one.acknowledged = bulletin, self._story.now
+        self.by_id[bulletin] = one
+        self._story.tell("acknowledged", key=one.key, id=bulletin, to=one.to)
 
     def _make_files(self) -> list[Path]:
         """Attachments of 1 KB to 400 KB, the same for the same seed."""
@@ -229,11 +270,10 @@ class Load:
 
     async def _check(self, node: Node, name: str, bulletin: Bulletin) -> None:
         """That it is what was pushed, byte for byte of its files."""
-        sent = self._by_title.get(bulletin.about["title"]["en"])
-        if sent is None or name not in sent.to or (sent.id and sent.id != bulletin.id):
-            self.wrong.append(f"{name} was shown {bulletin.id}, which nobody has sent it so")
-            return
-        wanted = [_digest(path) for path in sent.files]
+        title = bulletin.about["title"]["en"]
+        self._titles.append((name, bulletin.id, title))
+        sent = self._by_title.get(title)
+        wanted = [] if sent is None else [_digest(path) for path in sent.files]
         for number, digest in enumerate(wanted, 1):
             got = hashlib.sha256()
             async for data in node.attachment(bulletin.id, number):

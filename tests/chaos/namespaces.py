@@ -66,6 +66,13 @@ def plug(place: Path, party: str, *, plugged: bool) -> None:
     _ip("-n", _name(place, "switch"), "link", "set", port, *words)
 
 
+def plugged(place: Path, party: str) -> bool:
+    """Whether a party's cable is in the switch."""
+    port = f"port{PARTIES.index(party) + 1}"
+    said = _ip("-n", _name(place, "switch"), "link", "show", port)
+    return " master br0 " in said.stdout
+
+
 def remove(place: Path) -> None:
     """All of it; what still runs in a network keeps that until it ends."""
     for party in (*PARTIES, "switch"):

@@ -47,7 +47,6 @@ class Party:
         self.name = name
         self.clock = Clock(place / f"{name.replace(':', '-')}.clock")
         self.log = place / f"{name.replace(':', '-')}.log"
-        self.kills = 0
         self._command = command
         self._story = story
         self._ready = ready
@@ -121,6 +120,7 @@ class Party:
                 stderr=errors,
                 env=self.clock.environment(),
                 limit=LINE_BYTES,
+                start_new_session=True,  # a group of its own, which dies at once
                 restore_signals=False,  # a file that may not grow is an error, as on a full disk
             )
             self._process = process
@@ -142,24 +142,21 @@ class Party:
 
     # --- what the nemesis does --------------------------------------------------------------------
 
-    async def kill(self) -> None:
-        """SIGKILL to it and its children, and no new start before `start`."""
+    async def kill(self) -> bool:
+        """SIGKILL to it and its children, and no new start before `start`; whether it ran."""
         self._wanted.clear()
         self._killed = True
-        self.kills += 1
-        for pid in reversed(self.pids()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if self._process is not None:
-            await self._process.wait()
-
-    def pause(self) -> None:
-        """SIGSTOP to it and its children."""
-        self._tell_all(signal.SIGSTOP)
+        process = self._process
+        if process is None or process.returncode is not None:
+            return False
+        # All at once: a parent that lived a little longer would start another child.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return await process.wait() == -signal.SIGKILL
 
     def resume(self) -> None:
         """SIGCONT."""
-        self._tell_all(signal.SIGCONT)
+        tell_all(self.pids(), signal.SIGCONT)
 
     def pids(self) -> list[int]:
         """Itself and its children; empty if it does not run."""
@@ -172,12 +169,22 @@ class Party:
             return []
         return [process.pid, *map(int, of.split())]
 
-    def _tell_all(self, number: signal.Signals) -> None:
-        for pid in self.pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
+
+
+def tell_all(pids: Sequence[int], number: signal.Signals) -> None:
+    """Send a signal to those that are there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def stands_still(pid: int) -> bool:
+    """Whether a signal has stopped a process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -10,13 +11,17 @@ from chaos.load import Pushed
 from chaos.schedule import AGENCIES, Fault, Schedule
 from chaos.story import Story
 
+KILLS: Final = ("kill", "promote")
+"""Kinds of faults that are a SIGKILL, and that are over for whoever waits once all works again."""
+
 
 class Recovered(msgspec.Struct, frozen=True):
     """One fault, when it really was, and the seconds until a bulletin that was pushed after it had
     begun was accepted over the same way; None: there was none before the end.
 
-    Counted from the end of the fault, for a kill from the kill. Other faults may have been going on
-    at the same time: this is what an agency felt, not what one fault would have done alone.
+    Counted from the end of the fault, for a kill or a promotion from the kill. Other faults may
+    have been going on at the same time: this is what an agency felt, not what one fault would have
+    done alone.
     """
 
     kind: str
@@ -26,11 +31,13 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 def recoveries(schedule: Schedule, pushed: Sequence[Pushed], story: Story) -> list[Recovered]:
-    """Of every fault of a round, in its order."""
+    """Of every fault of a round that has happened, in its order."""
     began = {(one["kind"], one["target"], one["at"]): one for one in story.all("fault")}
     ended = {(one["kind"], one["target"], one["begun"]): one for one in story.all("fault over")}
     found = []
     for fault in schedule.faults:
+        if not ended[fault.kind, fault.target, fault.at]["struck"]:
+            continue
         over = ended[fault.kind, fault.target, fault.at]["at"]
         begun = max(
             (
@@ -40,7 +47,7 @@ def recoveries(schedule: Schedule, pushed: Sequence[Pushed], story: Story) -> li
             ),
             default=fault.at,
         )
-        since = begun if fault.kind == "kill" else over
+        since = begun if fault.kind in KILLS else over
         found.append(
             Recovered(fault.kind, fault.target, begun, _seconds(fault, begun, since, pushed))
         )

@@ -12,6 +12,7 @@ from typing import Final
 from chaos import pictures
 from chaos.recovering import Recovered
 from chaos.rounds import Outcome
+from chaos.story import Event
 
 STYLE: Final = """
 body { font: 15px/1.5 sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em; color: #222 }
@@ -36,11 +37,18 @@ def page(found: Sequence[Outcome], left_out: Sequence[str], words: str, machine:
         *[f"<p>Left out on this machine: {escape(one)}.</p>" for one in left_out],
         "<h2>Rounds</h2>",
         _rounds(found),
+        "<h2>Faults</h2>",
+        "<p>A fault has happened if it was felt: the process that was killed had run, the one that"
+        " was stopped stood still, a connection was cut or a piece of data waited, a call to the"
+        " disk was held back, no byte was left. What found nobody (a line on which nothing passed,"
+        " a process that was down already) was drawn and has not happened.</p>",
+        _faults([event for outcome in found for event in outcome.events]),
         "<h2>Recovery</h2>",
-        "<p>For each fault: seconds from its end (for a kill, from the kill) until a bulletin that"
-        " was pushed after the fault had begun was accepted over the same way. Faults overlap, so"
-        " this is what an agency felt, not what one fault costs alone; 0 means that bulletins"
-        " came through while it lasted. A node waits at most 30 s before it tries again.</p>",
+        "<p>For each fault that has happened: seconds from its end (for a kill, from the kill)"
+        " until a bulletin that was pushed after the fault had begun was accepted over the same"
+        " way. Faults overlap, so this is what an agency felt, not what one fault costs alone; 0"
+        " means that bulletins came through while it lasted. A node waits at most 30 s before it"
+        " tries again.</p>",
         pictures.recovery_chart([one for outcome in found for one in outcome.recovered]),
         _recovery([one for outcome in found for one in outcome.recovered]),
         "<h2>What happened, round by round</h2>",
@@ -54,7 +62,8 @@ def _head(found: Sequence[Outcome], words: str, machine: str) -> str:
     losses = sum(len(one.losses) for one in found)
     bulletins = sum(one.bulletins for one in found)
     deliveries = sum(one.deliveries for one in found)
-    faults = sum(len(one.schedule.faults) for one in found)
+    faults = sum(happened(event) for one in found for event in one.events)
+    letters = sum(one.letters for one in found)
     kills = sum(one.kills for one in found)
     judged = "good" if losses == 0 else "bad"
     seed = found[0].schedule.seed if found else 0
@@ -62,7 +71,8 @@ def _head(found: Sequence[Outcome], words: str, machine: str) -> str:
         f"<p>Measured {datetime.now(UTC):%d %B %Y, %H:%M} UTC by <code>python -m chaos"
         f" {escape(words)}</code>, seed <b>{seed}</b>, on {escape(machine)}.</p>"
         f"<p>{len(found)} rounds, {faults} faults, {kills} of them kills;"
-        f" {bulletins} bulletins acknowledged, {deliveries} deliveries;"
+        f" {bulletins} bulletins acknowledged, {letters} of them written at desks,"
+        f" {deliveries} deliveries;"
         f" <span class={judged}>{losses} losses</span>.</p>"
         "<p>A loss is anything that the oracle finds in the exported logs and record packs, or that"
         " a reader saw: an acknowledged bulletin that is missing, one shown twice, other content"
@@ -74,19 +84,41 @@ def _head(found: Sequence[Outcome], words: str, machine: str) -> str:
 
 def _rounds(found: Sequence[Outcome]) -> str:
     head = (
-        "round", "world", "load s", "faults", "kills", "starts", "bulletins", "deliveries",
-        "outcomes", "shown", "settled after s", "losses",
+        "round", "world", "load s", "faults", "kills", "starts", "bulletins", "at desks",
+        "deliveries", "outcomes", "shown", "settled after s", "losses",
     )  # fmt: skip
     rows = [
         (
             one.schedule.number, one.schedule.form, f"{one.schedule.seconds:.0f}",
-            len(one.schedule.faults), one.kills, one.starts, one.bulletins, one.deliveries,
+            sum(map(happened, one.events)), one.kills, one.starts, one.bulletins, one.letters,
+            one.deliveries,
             ", ".join(f"{count} {state}" for state, count in sorted(one.outcomes.items())),
             one.shown, f"{one.settled:.1f}", len(one.losses),
         )
         for one in found
     ]  # fmt: skip
     return _table(head, rows)
+
+
+def happened(event: Event) -> bool:
+    """Whether it tells of a fault that was felt."""
+    return event["what"] == "fault over" and bool(event["struck"])
+
+
+def _faults(events: Sequence[Event]) -> str:
+    """By kind, and for what is done to processes by whom it hit."""
+    drawn = Counter(event["kind"] for event in events if event["what"] == "fault")
+    felt = Counter(event["kind"] for event in events if happened(event))
+    whom = Counter(
+        (event["kind"], event["target"])
+        for event in events
+        if happened(event) and ">" not in event["target"]
+    )
+    rows = []
+    for kind in sorted(drawn):
+        hit = ", ".join(f"{whom[of]} {of[1]}" for of in sorted(whom) if of[0] == kind)
+        rows.append((kind, drawn[kind], felt[kind], hit or "lines"))
+    return _table(("kind", "drawn", "happened", "of whom"), rows)
 
 
 def _recovery(recovered: Sequence[Recovered]) -> str:

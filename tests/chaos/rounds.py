@@ -16,7 +16,7 @@ from chaos import schedule as schedules
 from chaos.judging import judged
 from chaos.load import Load
 from chaos.nemesis import Nemesis
-from chaos.recovering import Recovered, recoveries
+from chaos.recovering import KILLS, Recovered, recoveries
 from chaos.schedule import Schedule
 from chaos.settling import settle, states
 from chaos.story import Story
@@ -31,6 +31,8 @@ class Outcome(msgspec.Struct):
 
     Attributes:
         outcomes: deliveries by their state at the sender.
+        shown: to case systems and at desks; letters: bulletins that officers wrote at desks.
+        kills: that were carried out.
         losses: what the oracle found; empty: all is well.
         settled: seconds from the last fault until nothing was open.
     """
@@ -41,6 +43,7 @@ class Outcome(msgspec.Struct):
     deliveries: int
     outcomes: dict[str, int]
     shown: int
+    letters: int
     kills: int
     starts: int
     settled: float
@@ -87,11 +90,13 @@ async def _played(world: World, schedule: Schedule, story: Story, table: Table) 
     nemesis = Nemesis(world, story)
     story.begin()
     load.begin()
+    world.write_now()
     try:
         await nemesis.run(schedule)
         story.tell("faults are over")
         await asyncio.sleep(max(0.0, schedule.seconds - story.now))
         load.push_no_more()
+        world.write_no_more()
         await nemesis.heal()
         await load.pushed_all()
         seconds, open_ = await settle(world, load, table.patience)
@@ -107,7 +112,8 @@ async def _played(world: World, schedule: Schedule, story: Story, table: Table) 
         deliveries=sum(len(one.to) for one in load.pushed),
         outcomes=states(load),
         shown=len(load.shown) + len(world.listed()),
-        kills=sum(fault.kind == "kill" for fault in schedule.faults),
+        letters=sum(one.desk != "" for one in load.pushed),
+        kills=sum(one["kind"] in KILLS for one in story.all("fault over") if one["struck"]),
         starts=len(story.all("started")),
         settled=seconds,
         losses=losses,

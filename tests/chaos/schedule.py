@@ -25,6 +25,8 @@ REPLICA: Final = "replica"
 
 SUCCESSION_S: Final = 8.0
 """After its data was lost the broker itself is left alone for so long; nodes and lines are not."""
+PROMOTION_S: Final = 2.0
+"""Before a promotion both servers are left alone for so long."""
 CALM_S: Final = 2.0
 """At the beginning and the end of a round nothing breaks."""
 
@@ -134,12 +136,8 @@ def draw(
     chance = Random(f"saphan chaos {seed} {number} {form} {seconds}")
     # Drawn before kinds are left out: on another machine the rest stays as much the same as it can.
     kinds = _kinds(form)
-    faults: list[Fault] = []
-    busy: dict[str, list[Fault]] = {}
-    if form == "lost":
-        middle = round(seconds * chance.uniform(0.4, 0.6), 2)
-        faults.append(Fault(middle, "lose_data", BROKER, round(chance.uniform(0.0, 1.0), 2)))
-        busy[BROKER] = [Fault(middle - 1.0, "lose_data", BROKER, 1.0 + SUCCESSION_S)]
+    replicas = chance.randint(0, 1) if form == "valkey" else 0
+    faults, busy = _certain(chance, form, seconds, replicas)
     at = CALM_S
     while (at := at + chance.uniform(0.3, 1.6)) < seconds - CALM_S:
         kind = chance.choices(kinds, [one.weight for one in kinds])[0]
@@ -153,8 +151,36 @@ def draw(
         before.append(fault)
         faults.append(fault)
     faults.sort(key=lambda fault: fault.at)
-    replicas = chance.randint(0, 1) if form == "valkey" else 0
     return Schedule(seed, number, form, seconds, replicas, tuple(faults))
+
+
+def _certain(
+    chance: Random, form: Form, seconds: float, replicas: int
+) -> tuple[list[Fault], dict[str, list[Fault]]]:
+    """What every round of its form has, whatever else is drawn; and who is left alone when."""
+    if form == "lost":
+        middle = round(seconds * chance.uniform(0.4, 0.6), 2)
+        lost = Fault(middle, "lose_data", BROKER, round(chance.uniform(0.0, 1.0), 2))
+        return [lost], {BROKER: [Fault(middle - 1.0, "lose_data", BROKER, 1.0 + SUCCESSION_S)]}
+    if form != "valkey":
+        return [], {}
+    # Four parts of the round, in an order that is drawn.
+    wanted = [("kill", SEQUENCER), ("kill", REPLICA), ("kill", PRIMARY)]
+    if replicas:  # where a commit waits for nobody, a promoted replica may lack some
+        wanted.append(("promote", PRIMARY))
+    chance.shuffle(wanted)
+    part = (seconds - 2 * CALM_S) / len(wanted)
+    busy: dict[str, list[Fault]] = {}
+    faults = []
+    for number, (kind, target) in enumerate(wanted):
+        at = CALM_S + part * (number + chance.uniform(0.1, 0.5))
+        fault = Fault(round(at, 2), kind, target, round(chance.uniform(0.05, part * 0.4), 2))
+        faults.append(fault)
+        # Before a promotion there is time to be in step; both servers are part of it.
+        quiet = Fault(fault.at - PROMOTION_S, kind, target, fault.seconds + PROMOTION_S)
+        for server in (PRIMARY, REPLICA) if kind == "promote" else (target,):
+            busy.setdefault(server, []).append(quiet if kind == "promote" else fault)
+    return faults, busy
 
 
 def _overlap(one: Fault, other: Fault) -> bool:

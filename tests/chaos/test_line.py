@@ -78,6 +78,7 @@ async def test_a_perfect_line_carries_both_ways() -> None:
         writer.write(b"x" * 100_000)
         assert await reader.readexactly(100_000) == b"x" * 100_000
         assert answering.heard == b"x" * 100_000
+        assert line.weather.struck == 0
 
 
 async def test_a_cut_lets_half_a_message_through_and_ends_the_connection() -> None:
@@ -88,6 +89,7 @@ async def test_a_cut_lets_half_a_message_through_and_ends_the_connection() -> No
         assert await reader.read() == b""
         await until(lambda: answering.ended == 1)
         assert answering.heard == bytes(range(50))
+        assert line.weather.struck == 1
         again, writer = await call(line, answering)  # one cut, one connection
         writer.write(b"y" * 100)
         assert await again.readexactly(100) == b"y" * 100
@@ -100,6 +102,7 @@ async def test_what_is_repeated_arrives_twice() -> None:
         writer.write(b"0123456789")
         assert await reader.readexactly(20) == b"0123456789" * 2
         assert answering.heard == b"0123456789" * 2
+        assert line.weather.struck == 1
 
 
 @pytest.mark.parametrize("held", [frozenset({UP}), frozenset({DOWN}), frozenset({UP, DOWN})])
@@ -107,7 +110,8 @@ async def test_a_held_line_carries_nothing_that_way_and_everything_later(
     held: frozenset[str],
 ) -> None:
     async with lined() as (line, answering):
-        line.be(Weather(held=held))
+        weather = Weather(held=held)
+        line.be(weather)
         reader, writer = await call(line, answering)
         writer.write(b"hello")
         if UP in held:
@@ -123,6 +127,7 @@ async def test_a_held_line_carries_nothing_that_way_and_everything_later(
             writer.write(b"hello")
         line.be(Weather())
         assert await reader.readexactly(5) == b"hello"
+        assert weather.struck > 0
 
 
 async def test_a_line_that_refuses_ends_what_is_open_and_opens_nothing() -> None:
@@ -136,6 +141,7 @@ async def test_a_line_that_refuses_ends_what_is_open_and_opens_nothing() -> None
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await each.readexactly(1)
         assert answering.heard == b"a"
+        assert line.weather.struck == 2  # the one that was open, and the one that was not opened
 
 
 async def test_a_slow_line_takes_its_time() -> None:
@@ -147,4 +153,5 @@ async def test_a_slow_line_takes_its_time() -> None:
             begun = asyncio.get_running_loop().time()
             writer.write(b"z" * 1_000)
             await reader.readexactly(1_000)
+            assert weather.struck > 0
             assert asyncio.get_running_loop().time() - begun >= 0.19

@@ -18,9 +18,16 @@ HOLD = Fault(4.0, "hold", "la.ospp>broker", 2.0)
 SCHEDULE = Schedule(3, 1, "sqlite", 10.0, 0, (KILL, HOLD))
 EVENTS = [
     {"at": 2.1, "what": "fault", "kind": "kill", "target": BROKER, "amount": 0},
-    {"at": 3.1, "what": "fault over", "kind": "kill", "target": BROKER, "begun": 2.0},
+    {"at": 3.1, "what": "fault over", "kind": "kill", "target": BROKER, "begun": 2.0, "struck": 1},
     {"at": 4.0, "what": "fault", "kind": "hold", "target": "la.ospp>broker", "amount": 0},
-    {"at": 6.0, "what": "fault over", "kind": "hold", "target": "la.ospp>broker", "begun": 4.0},
+    {
+        "at": 6.0,
+        "what": "fault over",
+        "kind": "hold",
+        "target": "la.ospp>broker",
+        "begun": 4.0,
+        "struck": 2,
+    },
     {"at": 5.0, "what": "acknowledged", "key": "k", "id": "00", "to": ["kh.gpo"]},
     {"at": 8.0, "what": "faults are over"},
     {"at": 8.5, "what": "outcome", "id": "00", "to": "kh.gpo", "state": "accepted", "key": "k"},
@@ -32,7 +39,9 @@ def outcome(losses: list[str]) -> Outcome:
         Recovered("kill", BROKER, 2.1, 1.5),
         Recovered("hold", "la.ospp>broker", 4.0, None),
     ]
-    return Outcome(SCHEDULE, 20.0, 5, 6, {"accepted": 6}, 6, 1, 9, 1.25, losses, recovered, EVENTS)
+    return Outcome(
+        SCHEDULE, 20.0, 5, 6, {"accepted": 6}, 6, 2, 1, 9, 1.25, losses, recovered, EVENTS
+    )
 
 
 def test_a_loss_stands_on_the_page_as_it_was_found() -> None:

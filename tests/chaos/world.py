@@ -50,6 +50,7 @@ class World:
         self.small_disk = small_disk
         self.clocks_were_wrong = False
         self._opened: set[tuple[str, str]] = set()
+        self._writing = place / "officers-write"
         self._replicas = schedule.replicas
 
     @property
@@ -202,7 +203,7 @@ class World:
             address = f"127.0.0.1:{self.lines[line(desk, agency)].port}"
         template.point_desk(self.place, desk, address)
         folder = template.desk_folder(self.place, desk).folder
-        words = [sys.executable, "-m", "chaos.desk_program", folder]
+        words = [sys.executable, "-m", "chaos.desk_program", folder, self._writing]
         # An officer's machine stands in the agency's network.
         before = namespaces.inside(self.form == "network", self.place, agency)
         self._add(
@@ -217,15 +218,26 @@ class World:
             self.ledger.shown(desk.removeprefix("desk:"), "dao", said["id"])
             self.story.tell("listed", desk=desk, id=said["id"])
         elif said["what"] == "opened" and self.load is not None:
-            self.load.check_title(desk.removeprefix("desk:"), said["id"], said["title"])
+            self.load.note_opened(desk, said["id"], said["title"])
             self._opened.add((desk, said["id"]))
             self.story.tell("opened", desk=desk, id=said["id"])
+        elif said["what"] == "written" and self.load is not None:
+            self.load.note_written(desk, said["title"], said["to"])
+        elif said["what"] == "sent" and self.load is not None:
+            self.load.note_sent(said["title"], said["id"])
+        elif said["what"] in ("sent back", "line ended"):
+            self.story.tell(said["what"], desk=desk, code=said["code"])
 
     async def _start_servers(self) -> None:
         self.server = Replicated(self.place, self.lines[line(REPLICA, PRIMARY)].port)
+        self.point_at_primary()
+        await asyncio.to_thread(self.server.start)
+
+    def point_at_primary(self) -> None:
+        """Where the broker's and the replica's lines lead now."""
+        assert self.server is not None
         for one in (line(BROKER, PRIMARY), line(REPLICA, PRIMARY)):
             self.lines[one].target = ("127.0.0.1", self.server.port)
-        await asyncio.to_thread(self.server.start)
 
     async def _agreed(self) -> None:
         """Wait until every node's line is open and it has replayed the agreement."""
@@ -233,6 +245,14 @@ class World:
             async with asyncio.timeout(30), Node(self.place / name) as node:
                 while not (await node.identity())["agreements"]:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
+
+    def write_now(self) -> None:
+        """Officers write from now on."""
+        self._writing.touch()
+
+    def write_no_more(self) -> None:
+        """Officers write nothing new; what they have written is sent."""
+        self._writing.unlink()
 
     def listed(self) -> set[tuple[str, str]]:
         """(desk, bulletin) of everything that officers have opened."""
