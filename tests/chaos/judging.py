@@ -22,23 +22,24 @@ async def judged(world: World, load: Load) -> list[str]:
     """Everything that is not as promised; the broker and the nodes run, and all has settled."""
     out = world.place / "judged"
     out.mkdir()
-    refused = _promise(world, load)
-    await export_broker(world, world.data, out / "broker")
+    refused = promise(world, load)
+    checked, *_ = await asyncio.gather(
+        _checked(world),
+        export_broker(world, world.data, out / "broker"),
+        *(_export_node(world, name, out) for name in AGENCIES),
+    )
     exports = [one for one in (world.lost_log, out / "broker") if one.exists()]
-    packs = [one / "pack" for one in exports]
-    for name in AGENCIES:
-        packs.append(out / f"{name}.pack")
-        words = [sys.executable, "-m", "saphan", "records", "export"]
-        await _run(world, [*words, "--dir", world.place / name, "--out", packs[-1]])
+    packs = [one / "pack" for one in exports] + [out / f"{name}.pack" for name in AGENCIES]
     pins = parse_pins(Office(world.place / AGENCIES[0]).pins_file.read_bytes())
     exported = Exported(pins, [one / "log" for one in exports], packs)
     ledger = world.place / "ledger.jsonl"
-    found = await asyncio.to_thread(judge, [ledger], exported)
+    # Whoever had no answer has asked again: one more in the logs is a bulletin sent twice.
+    found = await asyncio.to_thread(judge, [ledger], exported, answered=True)
     return [
         *load.wrong,
         *load.strangers(),
         *(str(one) for one in found if one.fault is not Fault.MISSING or one.about not in refused),
-        *await _checked(world),
+        *checked,
     ]
 
 
@@ -51,7 +52,13 @@ async def export_broker(world: World, data: Path, out: Path) -> None:
     await _run(world, [*records, "--out", out / "pack"])
 
 
-def _promise(world: World, load: Load) -> set[str]:
+async def _export_node(world: World, name: str, out: Path) -> None:
+    """A node's record pack."""
+    words = [sys.executable, "-m", "saphan", "records", "export", "--dir", world.place / name]
+    await _run(world, [*words, "--out", out / f"{name}.pack"])
+
+
+def promise(world: World, load: Load) -> set[str]:
     """Write what was promised; gives the deliveries whose sender was told that they are refused.
 
     A node whose clock was far ahead has taken a bulletin that the broker then refused: its sender

@@ -138,7 +138,7 @@ class Load:
         """
         return [
             f"{agency} was shown {bulletin}, which nobody has sent it so"
-            for agency, bulletin, title in self._titles
+            for agency, bulletin, title in dict.fromkeys(self._titles)
             if (sent := self._by_title.get(title)) is None
             or agency not in sent.to
             or sent.id != bulletin

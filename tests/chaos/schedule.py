@@ -115,13 +115,13 @@ def _kinds(form: Form) -> list[_Kind]:
     ours = tuple(name for name in all_lines if not name.endswith(PRIMARY))
     return [
         *found,
-        _Kind("cut", 6, all_lines, (2.0, 5.0), (1, 40_000)),
+        _Kind("cut", 6, all_lines, (2.0, 5.0), (1, 15_000)),
         _Kind("drop", 4, all_lines, (0.2, 3.0)),
         _Kind("hold", 4, all_lines, (0.3, 4.0), (0, 1)),
         _Kind("hold_one_way", 3, all_lines, (0.3, 4.0), (0, 3)),
         _Kind("delay", 3, all_lines, (1.0, 4.0), (20, 400)),
         _Kind("throttle", 3, all_lines, (1.0, 4.0), (2_000, 60_000)),
-        _Kind("repeat", 4, ours, (1.0, 4.0), (1, 20_000)),
+        _Kind("repeat", 4, ours, (2.0, 5.0), (1, 8_000)),
     ]
 
 
