@@ -118,7 +118,11 @@ class Roster:
                 "operation_chain",
                 f"{name}: operation {record.version} does not follow operation {agency.version}",
                 field="operation.version",
-                hint="make the operation again on the newest state of the directory",
+                hint="make the operation again on the newest state of the directory"
+                if record.version <= agency.version + 1
+                # Made and kept by a command that was cut off, or that could not say so.
+                else f"hand in operation {agency.version + 1} first, from the agency's folder: "
+                "saphan keys submit FILE",
             )
         if not agency.version and len(self._agencies) >= LIMITS.agencies:
             raise Refused("agencies_full", f"the directory holds {LIMITS.agencies} agencies")

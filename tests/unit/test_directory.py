@@ -80,6 +80,25 @@ def test_an_operation_that_skips_a_version_is_refused(la: Ceremony) -> None:
     assert refused(directory, third) == "operation_chain"
 
 
+def test_who_was_cut_off_after_an_operation_was_kept_is_told_to_hand_it_in_first(
+    la: Ceremony,
+) -> None:
+    """Made again it would only be one more that does not follow."""
+    directory = enrolled(la)
+    second = la.operate([revoke(Role.OFFICER, la.agency.officer.key_id)])
+    third = la.operate([revoke(Role.NODE, la.agency.node.key_id)])
+    with pytest.raises(Refused) as early:
+        directory.check_operation(third)
+    assert early.value.hint is not None
+    assert "hand in operation 2 first" in early.value.hint
+    for one in (second, third):
+        directory.apply(operation_leaf(one))
+    with pytest.raises(Refused) as late:
+        directory.check_operation(second)
+    assert late.value.hint is not None
+    assert "make the operation again" in late.value.hint
+
+
 def test_validity_goes_by_log_order(la: Ceremony) -> None:
     directory, key_id = enrolled(la), la.agency.node.key_id
     directory.apply(operation_leaf(la.operate([revoke(Role.NODE, key_id)])))
