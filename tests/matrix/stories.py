@@ -200,13 +200,19 @@ class Operation:
     make: Callable[[], dict[str, bytes]]
     heard: Callable[[NodeService], bool]
     made: dict[str, bytes] | None = None
+    follows: bool = False
+    """The log lacks one that comes before it."""
 
 
 async def register(world: World, operation: Operation) -> None:
-    """Make it, once, and bring it."""
+    """Make it, once, and bring it; what was kept before and reported failed goes first."""
     if operation.made is None:
         operation.made = await asyncio.to_thread(operation.make)
+    if operation.follows:
+        before = (await asyncio.to_thread(world.bridge.offices[KH].history))[-2]
+        await world.kh.line.register(before)
     result = await world.kh.line.register(**operation.made)
+    operation.follows = result.code == "operation_chain"
     if result.code is not None:
         family = Unavailable if result.retry_after_ms else Refused
         raise family(result.code, result.code)

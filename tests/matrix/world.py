@@ -95,6 +95,10 @@ class World:
         await self.start(whose)
         self.back.set()
 
+    async def up(self) -> None:
+        """Wait until nobody is dead, or being started anew: a dead program answers nobody."""
+        await self.until(lambda: not self.effects.dead and self.back.is_set())
+
     async def start_missing(self) -> None:
         """Whoever does not run."""
         for whose in (BROKER, LA, KH):
