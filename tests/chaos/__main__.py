@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,10 @@ SECONDS: Final = 45.0
 PATIENCE_S: Final = 90.0
 """A node waits 30 s at most before it calls again; a process starts in seconds."""
 SPECIAL: Final = ("disk_full", "slow_disk")
-QUICK_SEED: Final = 3181
-"""With it the rounds have most kinds of faults; node, desk, Valkey and sequencer are hit."""
-QUICK: Final[tuple[tuple[Form, float], ...]] = (("lost", 14.0), ("valkey", 12.0))
+QUICK_SEED: Final = 3210
+"""With it a node, a desk, both of Valkey's programs and the sequencer are killed, a replica is
+promoted, lines and clocks break, and the broker's data is lost."""
+QUICK: Final[tuple[tuple[Form, float], ...]] = (("lost", 10.0), ("valkey", 10.0))
 
 
 def say(what: str) -> None:
@@ -75,17 +77,10 @@ async def _main(args: argparse.Namespace) -> int:
     found: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="chaos-", dir="/var/tmp") as place:
         table = Table({}, args.out, PATIENCE_S)
-        for one in _schedules(args, seed, forms, special, begun):
-            carried = one.form == "valkey"
-            if carried not in table.templates:
-                table.templates[carried] = Path(place) / f"template-{carried}"
-                await template.make(table.templates[carried], carried=carried)
-            say(f"round {one.number}: {one.form}, {len(one.faults)} faults in {one.seconds:.0f} s")
-            outcome = await play(one, table)
-            found.append(outcome)
-            say(_line(outcome))
-            for loss in outcome.losses:
-                say(f"  {loss}")
+        schedules = _schedules(args, seed, forms, special, begun)
+        # The quick rounds at once: most of a round is waiting.
+        while some := list(islice(schedules, len(QUICK) if args.quick else 1)):
+            found += await asyncio.gather(*(_round(one, table, Path(place)) for one in some))
             page = report.page(found, left_out, " ".join(sys.argv[1:]), machine)
             (args.out / "report.html").write_text(page, encoding="utf-8")
     say(f"the page: {args.out / 'report.html'}")
@@ -94,6 +89,21 @@ async def _main(args: argparse.Namespace) -> int:
         file = args.out / f"round-{number:03d}.json"
         say(f"round {number} fails; again: python -m chaos --replay {file}")
     return 1 if lost or not found else 0
+
+
+async def _round(one: Schedule, table: Table, place: Path) -> Outcome:
+    """Played, and what it came to is said."""
+    carried = one.form == "valkey"
+    if carried not in table.templates:
+        made = place / f"template-{carried}"
+        await template.make(made, carried=carried)
+        table.templates[carried] = made
+    say(f"round {one.number}: {one.form}, {len(one.faults)} faults in {one.seconds:.0f} s")
+    outcome = await play(one, table)
+    say(_line(outcome))
+    for loss in outcome.losses:
+        say(f"  {loss}")
+    return outcome
 
 
 def _schedules(

@@ -23,11 +23,11 @@ async def judged(world: World, load: Load) -> list[str]:
     out = world.place / "judged"
     out.mkdir()
     refused = promise(world, load)
-    checked, *_ = await asyncio.gather(
-        _checked(world),
-        export_broker(world, world.data, out / "broker"),
-        *(_export_node(world, name, out) for name in AGENCIES),
-    )
+    async with asyncio.TaskGroup() as group:
+        checked = group.create_task(_checked(world))
+        group.create_task(export_broker(world, world.data, out / "broker"))
+        for name in AGENCIES:
+            group.create_task(_export_node(world, name, out))
     exports = [one for one in (world.lost_log, out / "broker") if one.exists()]
     packs = [one / "pack" for one in exports] + [out / f"{name}.pack" for name in AGENCIES]
     pins = parse_pins(Office(world.place / AGENCIES[0]).pins_file.read_bytes())
@@ -39,7 +39,7 @@ async def judged(world: World, load: Load) -> list[str]:
         *load.wrong,
         *load.strangers(),
         *(str(one) for one in found if one.fault is not Fault.MISSING or one.about not in refused),
-        *checked,
+        *checked.result(),
     ]
 
 
@@ -54,8 +54,8 @@ async def export_broker(world: World, data: Path, out: Path) -> None:
 
 async def _export_node(world: World, name: str, out: Path) -> None:
     """A node's record pack."""
-    words = [sys.executable, "-m", "saphan", "records", "export", "--dir", world.place / name]
-    await _run(world, [*words, "--out", out / f"{name}.pack"])
+    words = [sys.executable, "-m", "saphan", "records", "export"]
+    await _run(world, [*words, "--dir", world.place / name, "--out", out / f"{name}.pack"])
 
 
 def promise(world: World, load: Load) -> set[str]:

@@ -23,7 +23,9 @@ from chaos.world import World
 
 STEPS: Final = 20
 """A clock that drifts is moved in so many small steps."""
-HOLDER_S: Final = 3.0
+IN_STEP_S: Final = 10.0
+"""How long an operator waits for a replica that is to be promoted and does not follow yet."""
+HOLDER_S: Final = 20.0
 """How long is looked for somebody who sequences; then the fault is left out, and that is told."""
 RESET: Final = 1
 BACK: Final = 2
@@ -137,6 +139,10 @@ class Nemesis:
         as the replica. Commits wait for the replica in these rounds: it lacks nothing."""
         server = self._server(fault)
         assert server is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IN_STEP_S):
+                while not await asyncio.to_thread(server.in_step):  # noqa: ASYNC110 - it is another process's affair
+                    await asyncio.sleep(0.1)
         promoted = await asyncio.to_thread(server.promote)
         if promoted:
             self._world.point_at_primary()

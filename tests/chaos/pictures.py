@@ -25,6 +25,7 @@ COLOURS: Final = {
     "clock_leap": "#004d40",
     "clock_drift": "#26a69a",
     "lose_data": "#000000",
+    "promote": "#8e24aa",
 }
 LINE_COLOUR: Final = "#3949ab"
 """Of whatever is done to a line."""
@@ -56,7 +57,7 @@ def timeline(events: Sequence[dict[str, Any]], end: float) -> str:
         parts.append(_curve(_counts(events, what, end), top, end, stroke, fill))
     x = across(over)
     parts.append(_rule(x, 8, x, top + CHART, dash="4 3"))
-    parts.append(_text(x + 4, top + 10, "all faults over"))
+    parts.append(_text(x + 4, top - 4, "all faults over"))
     parts.append(_text(LEFT - 8, top + 12, "per second", anchor="end"))
     parts.append(_text(LEFT - 8, top + 28, "accepted", anchor="end", fill="#2e7d32"))
     parts.append(_text(LEFT - 8, top + 44, "acknowledged", anchor="end", fill="#546e7a"))
@@ -94,12 +95,12 @@ def _spans(events: Sequence[dict[str, Any]], end: float) -> list[dict[str, Any]]
     spans: list[dict[str, Any]] = []
     for event in events:
         if event["what"] == "fault":
-            spans.append(event | {"end": end})
+            spans.append(event | {"end": end, "struck": 1})
         elif event["what"] == "fault over":
             of = (event["kind"], event["target"])
             for span in reversed(spans):
                 if (span["kind"], span["target"]) == of and span["end"] == end:
-                    span["end"] = event["at"]
+                    span |= {"end": event["at"], "struck": event["struck"]}
                     break
     return spans
 
@@ -135,9 +136,11 @@ def _curve(counts: Sequence[int], top: int, end: float, stroke: str, fill: str) 
 def _span(span: dict[str, Any], y: int, across: Any) -> str:
     x, width = across(span["at"]), max(3.0, across(span["end"]) - across(span["at"]))
     said = escape(f"{span['kind']} of {span['target']}, {span['at']:.1f} to {span['end']:.1f} s")
+    opaque = 1 if span["struck"] else 0.08
     return (
         f'<rect x="{x:.1f}" y="{y + 1}" width="{width:.1f}" height="{ROW - 4}" rx="2"'
-        f' fill="{colour(span["kind"])}"><title>{said}</title></rect>'
+        f' fill="{colour(span["kind"])}" fill-opacity="{opaque}" stroke="{colour(span["kind"])}">'
+        f"<title>{said}</title></rect>"
     )
 
 

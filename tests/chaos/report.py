@@ -20,7 +20,7 @@ table { border-collapse: collapse; margin: 1em 0 } th, td { padding: 3px 10px; t
 border-bottom: 1px solid #ddd } th:first-child, td:first-child { text-align: left }
 svg { width: 100%; height: auto } h2 { margin-top: 2em } .bad { color: #b3261e; font-weight: bold }
 .good { color: #2e7d32; font-weight: bold } code { background: #f4f4f4; padding: 1px 4px }
-summary { cursor: pointer }
+summary { cursor: pointer } .words { text-align: left }
 """
 
 
@@ -41,7 +41,8 @@ def page(found: Sequence[Outcome], left_out: Sequence[str], words: str, machine:
         "<p>A fault has happened if it was felt: the process that was killed had run, the one that"
         " was stopped stood still, a connection was cut or a piece of data waited, a call to the"
         " disk was held back, no byte was left. What found nobody (a line on which nothing passed,"
-        " a process that was down already) was drawn and has not happened.</p>",
+        " a process that was down already) was drawn and has not happened; in the pictures it is"
+        " an outline. The colours are those of the pictures.</p>",
         _faults([event for outcome in found for event in outcome.events]),
         "<h2>Recovery</h2>",
         "<p>For each fault that has happened: seconds from its end (for a kill, from the kill)"
@@ -116,9 +117,12 @@ def _faults(events: Sequence[Event]) -> str:
     )
     rows = []
     for kind in sorted(drawn):
-        hit = ", ".join(f"{whom[of]} {of[1]}" for of in sorted(whom) if of[0] == kind)
-        rows.append((kind, drawn[kind], felt[kind], hit or "lines"))
-    return _table(("kind", "drawn", "happened", "of whom"), rows)
+        hit = ", ".join(f"{of[1]} {whom[of]}" for of in sorted(whom) if of[0] == kind)
+        named = f'<span style="color:{pictures.colour(kind)}">&#9632;</span> {escape(kind)}'
+        cells = f"<td>{named}<td>{drawn[kind]}<td>{felt[kind]}<td class=words>{escape(hit)}"
+        rows.append(f"<tr>{cells}</tr>")
+    head = "<tr><th>kind<th>drawn<th>happened<th class=words>to whom, if not to a line</tr>"
+    return f"<table>{head}{''.join(rows)}</table>"
 
 
 def _recovery(recovered: Sequence[Recovered]) -> str:

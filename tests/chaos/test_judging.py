@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -65,7 +65,7 @@ def case(tmp_path: Path) -> Iterator[Case]:
 
 
 async def test_a_letter_is_open_until_it_is_sent_decided_shown_and_opened(case: Case) -> None:
-    steps = (
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("has no answer", lambda: case.load.note_sent(LETTER, SENT)),
         ("has no outcome", lambda: case.letter.outcomes.update({VN: ("accepted", 1.0)})),
         ("was not shown", lambda: case.load.note_shown(VN, SENT, LETTER)),

@@ -50,6 +50,7 @@ class World:
         self.small_disk = small_disk
         self.clocks_were_wrong = False
         self._opened: set[tuple[str, str]] = set()
+        self._seen: set[tuple[str, str]] = set()
         self._writing = place / "officers-write"
         self._replicas = schedule.replicas
 
@@ -215,9 +216,11 @@ class World:
 
     def _desk_told(self, desk: str, said: dict[str, Any]) -> None:
         if said["what"] == "listed":
-            self.ledger.shown(desk.removeprefix("desk:"), "dao", said["id"])
-            self.story.tell("listed", desk=desk, id=said["id"])
+            self._note_seen(desk, said["id"])
         elif said["what"] == "opened" and self.load is not None:
+            # A kill may have cut what it said of the list.
+            if (desk, said["id"]) not in self._seen:
+                self._note_seen(desk, said["id"])
             self.load.note_opened(desk, said["id"], said["title"])
             self._opened.add((desk, said["id"]))
             self.story.tell("opened", desk=desk, id=said["id"])
@@ -227,6 +230,12 @@ class World:
             self.load.note_sent(said["title"], said["id"])
         elif said["what"] in ("sent back", "line ended"):
             self.story.tell(said["what"], desk=desk, code=said["code"])
+
+    def _note_seen(self, desk: str, bulletin: str) -> None:
+        """An officer was told of it as a new one."""
+        self.ledger.shown(desk.removeprefix("desk:"), "dao", bulletin)
+        self._seen.add((desk, bulletin))
+        self.story.tell("listed", desk=desk, id=bulletin)
 
     async def _start_servers(self) -> None:
         self.server = Replicated(self.place, self.lines[line(REPLICA, PRIMARY)].port)
