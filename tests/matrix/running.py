@@ -152,7 +152,7 @@ def failures(story: str, fault: Fault | None) -> list[tuple[Row, Fault]]:
     """Rows of a story with the faults that one case makes."""
     rows = [(number, row) for number, row in enumerate(ROWS) if row.story == story]
     if fault is not None:
-        return [(row, fault) for _, row in rows]
+        return [(row, fault) for _, row in rows if not row.seldom]
     turns = tuple(Fault)
     chosen = [(n, row) for n, row in rows if row.sure and (not row.alike or n % 3 == 0)]
     return [(row, turns[number % len(turns)]) for number, row in chosen]

@@ -66,6 +66,7 @@ class Row:
         story: name of the story in `stories.py` that has it.
         sure: it happens in every run of its story. What is not sure depends on what a group of
             work or a frame holds together; it fails in the runs in which it happens.
+        seldom: no story has it for certain, nor often: it is known, and no fault is made there.
         alike: the same code as in a delivery, about another event: `make test` takes every third.
     """
 
@@ -76,6 +77,7 @@ class Row:
     acts: Acts = Acts.NOBODY
     sure: bool = True
     alike: bool = False
+    seldom: bool = False
 
 
 def _logged(use_case: str, story: str, what: str, log: str = "evidence") -> Iterator[Row]:
@@ -269,18 +271,26 @@ def _more() -> Iterator[Row]:
 
 def _beside() -> Iterator[Row]:
     """What belongs to no use case, or happens in some runs only: it fails where it happens."""
-    for what in ("sends Challenge", "sends Welcome", "sends Proofs", "sends Witnessed"):
+    for what in ("sends Challenge", "sends Welcome", "sends Witnessed"):
         yield Row("beside", "destroy", Effect(BROKER, what), Progress.SENT_AGAIN, sure=False)
-    kept = Effect(BROKER, "keeps a cosignature")
-    yield Row("beside", "cosign", kept, Progress.SENT_AGAIN, sure=False)
+    for what in ("sends Proofs", "keeps a cosignature"):
+        yield Row("beside", "cosign", Effect(BROKER, what), Progress.SENT_AGAIN, sure=False)
     for what in ("sends DeskClosing", "sends DeskNews"):
         yield Row("beside", "desk sends", Effect(KH, what), Progress.DESK, Acts.OFFICER, sure=False)
-    kept = Effect(DESK, "replace_file N")
-    yield Row("beside", "desk sends", kept, Progress.DESK, Acts.OFFICER, sure=False)
-    for node in (KH, LA):
-        for place in BESIDE:
-            yield Row("beside", "destroy", Effect(node, place), Progress.LOOKED, sure=False)
-        yield Row("beside", "destroy", Effect(node, "sends AskProofs"), Progress.LOOKED, sure=False)
+    for what in ("replace_file N", "desk/keeping.py:Keeping._adopt"):
+        effect = Effect(DESK, what)
+        yield Row("beside", "desk sends", effect, Progress.DESK, Acts.OFFICER, sure=False)
+    for story, places in BESIDE.items():
+        for whose in (KH, LA):
+            for place in places:
+                effect = Effect(whose, place)
+                yield Row("beside", story, effect, Progress.LOOKED, sure=False)
+    for whose in (KH, LA):
+        for place in SELDOM:
+            effect = Effect(whose, place)
+            yield Row("seldom", "destroy", effect, Progress.LOOKED, sure=False, seldom=True)
+    together = Effect(DESK, "desk/store.py:DeskStore._together")
+    yield Row("seldom", "desk sends", together, Progress.DESK, Acts.OFFICER, False, seldom=True)
 
 
 def _desk() -> Iterator[Row]:
@@ -347,25 +357,30 @@ BACKED_UP = (
     "folder of its own",
 )
 NODES_BACKUP = ("file .a.data.part", "file .backup.json.N.new", "folder of its own")
-BESIDE = (
+BESIDE = {
+    "deliver": ("node/retaining/reckoner.py:Reckoner.step",),
+    "cosign": ("sends AskProofs",),
+    "expire": ("node/telling/warnings.py:Warnings._tell",),
+    "destroy": (
+        "node/budget.py:Budget.save",
+        "node/logs.py:Logs.take_witnessed",
+        "node/proving/proofs.py:WitnessedProofs._keep",
+        "node/retaining/reviews.py:Reviews._tell",
+        "node/retaining/reviews.py:Reviews.ask",
+        "node/retaining/sweeping.py:Sweeping._note",
+        "node/subjects/index.py:SubjectIndex.settle",
+        "node/subjects/indexing.py:Indexing._keep",
+        "node/telling/notices.py:Notices._forget",
+        "node/telling/warnings.py:Warnings._add",
+    ),
+}
+SELDOM = (
     "node/seen_heads.py:SeenHeads._mark",
-    "node/budget.py:Budget.save",
-    "node/logs.py:Logs.take_witnessed",
     "node/proving/gaps.py:Gaps.keep",
     "node/proving/notes_kept.py:NotesKept.look",
-    "node/proving/proofs.py:WitnessedProofs._keep",
     "node/retaining/armed.py:Armed._write",
     "node/retaining/reckoner.py:Reckoner.begin",
-    "node/retaining/reckoner.py:Reckoner.step",
-    "node/retaining/reviews.py:Reviews._tell",
-    "node/retaining/reviews.py:Reviews.ask",
-    "node/retaining/sweeping.py:Sweeping._note",
     "node/subjects/index.py:SubjectIndex._adopt",
-    "node/subjects/index.py:SubjectIndex.settle",
-    "node/subjects/indexing.py:Indexing._keep",
-    "node/telling/notices.py:Notices._forget",
-    "node/telling/warnings.py:Warnings._add",
-    "node/telling/warnings.py:Warnings._tell",
     "replace_file N",
     "replace_file subject.key",
 )
