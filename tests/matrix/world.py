@@ -40,6 +40,7 @@ class World:
     def __init__(self, bridge: Bridge, effects: Effects, choice: StoreChoice) -> None:
         self.bridge = bridge
         self.effects = effects
+        effects.heads.clear()  # of another bridge, which was made in this process before
         self.nodes: dict[str, NodeService] = {}
         self.ledger = Ledger(bridge.place / "promised.jsonl")
         self._systems = CaseSystems(self.ledger, (LA, KH))
