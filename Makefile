@@ -11,6 +11,8 @@ PYTEST_ARGS ?=
 FUZZ_INPUTS ?= 10000000
 CHAOS_ARGS ?=
 BIN := .venv/bin
+# Tests wait for disks and processes a third of their time: one more than there are cores, at most 4.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
@@ -30,7 +32,7 @@ demo: $(STAMP) ## two agencies and a broker on this machine exchange bulletins
 	@$(BIN)/python demo/run.py
 
 test: lint ## formatting, lint, types, and all tests
-	@$(BIN)/python -m pytest -q -rs --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -rs --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: test ## the same as test
 
@@ -68,7 +70,7 @@ model: $(STAMP) ## search the larger worlds of the model of a delivery, a quarte
 	@cd tests && ../$(BIN)/python -m model large
 
 matrix: $(STAMP) ## every effect of every use case fails in every way, a quarter of an hour
-	@MATRIX=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile tests/matrix
+	@MATRIX=1 $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile tests/matrix
 
 chaos: $(STAMP) ## break real processes under load, CHAOS_MINUTES (20); build/chaos/report.html
 	@PYTHONPATH=tests:. $(BIN)/python -m chaos $(CHAOS_ARGS)
