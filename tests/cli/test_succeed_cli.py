@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from support.brokers import World
 from support.command import environment
 from support.lost_logs import KH, LA, Lived, live
 from support.succeeding import reporters
+from support.terminals import Terminal
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,8 @@ def test_the_disk_is_gone_and_the_broker_runs_again(lived: Lived, tmp_path: Path
     shutil.rmtree(world.data)
     with _succeeding(world, "--yes", "--address", "new.example:9000") as command:
         url = command.event("gathering")["url"]
-        assert command.event("reports")["agencies"] == []
+        shown = command.event("reports")
+        assert (shown["agencies"], shown["lacks_directory"]) == ([], True)
         nodes = reporters(world, lived.late)
         asyncio.run(nodes[LA].report(url))
         shown = command.event("reports")
@@ -88,7 +91,7 @@ def test_the_disk_is_gone_and_the_broker_runs_again(lived: Lived, tmp_path: Path
             (KH, "waiting"),
             (LA, "reported"),
         ]
-        assert shown["store"] == "store_missing"
+        assert (shown["store"], shown["lacks_directory"]) == ("store_missing", False)
         refused = saphan_broker_here("run", "--data", world.data, "--keys", world.keys, status=5)
         assert refused.code == "store_locked"
         asyncio.run(nodes[KH].report(url))
@@ -113,6 +116,43 @@ def test_nobody_is_asked_where_there_is_no_terminal(lived: Lived, tmp_path: Path
         assert command.process.stderr is not None
         assert json.loads(command.process.stderr.read())["error"]["code"] == "not_confirmed"
     assert not (world.keys / "succession").exists()
+
+
+def test_a_slip_of_the_finger_is_asked_about_again(lived: Lived, tmp_path: Path) -> None:
+    world = lived.again(tmp_path)
+    lived.put_back(world, "data")
+    words = ("succeed", "--data", world.data, "--keys", world.keys, "--plain")
+    left_out = ("--without", LA, "--without", KH)
+    answers = {r"undone\. Type yes or no: ": "yse", r"\nType yes or no: ": "yes"}
+    person = Terminal(tmp_path, environment(), answers)
+    try:
+        line = broker_line(*words, "--listen", "127.0.0.1:0", *left_out)
+        shown = person.type(shlex.join(map(str, line)))
+    finally:
+        person.close()
+    assert "yse" in shown
+    assert "bridge.example/evidence/2 follows" in shown
+
+
+def test_what_is_waited_for_is_said_where_nobody_has_the_directory(
+    lived: Lived, tmp_path: Path
+) -> None:
+    world = lived.again(tmp_path)
+    shutil.rmtree(world.data)
+    words = ("succeed", "--data", world.data, "--keys", world.keys, "--plain")
+    process = subprocess.Popen(
+        broker_line(*words, "--listen", "127.0.0.1:0"),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert process.stderr is not None
+    with process, process.stderr:
+        said = [line for _, line in zip(range(5), process.stderr, strict=False)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    assert any("one copy of the directory" in line and "Ctrl-C" in line for line in said), said
 
 
 def test_ended_with_ctrl_c_it_has_changed_nothing(lived: Lived, tmp_path: Path) -> None:

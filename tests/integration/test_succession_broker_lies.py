@@ -252,6 +252,27 @@ def test_who_is_known_waits_for_no_stranger(lived: Lived, tmp_path: Path) -> Non
     asyncio.run(scenario())
 
 
+def test_a_smaller_head_that_the_old_store_does_not_continue_stops_the_making(
+    lived: Lived, tmp_path: Path
+) -> None:
+    """The store that is left is behind; a head is smaller still, and of another history."""
+
+    async def scenario() -> None:
+        world = lived.again(tmp_path)
+        keys = load_log_keys(world.keys, "evidence")
+        forked = keys.sign_head(1, ROOT, 2_000_000_000).note
+        lived.put_back(world, "data")
+        async with succeeding(world) as command:
+            url = await command.url()
+            copy = Copy(lived.late.directory, forked, lived.late.leaves)
+            closing = await Reporter(world.agencies[LA], copy, world.clock).report(url)
+            assert closing.code == "log_lost"
+            with pytest.raises(OperatorError, match="reports_contradict"):
+                await command.made
+
+    asyncio.run(scenario())
+
+
 def test_two_histories_stop_the_making(lived: Lived, tmp_path: Path) -> None:
     async def scenario() -> None:
         world = lived.again(tmp_path)

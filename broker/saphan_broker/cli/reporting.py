@@ -64,6 +64,7 @@ def as_value(view: View) -> dict[str, object]:
         },
         "store": view.store or "read",
         "complete": view.complete,
+        "lacks_directory": not view.complete and not view.decided.known.size,
     }
 
 
@@ -105,8 +106,8 @@ def _below(view: View) -> list[str]:
         )
     )
     waiting = sum(row.state in ("waiting", "refused") for row in view.rows)
-    if not view.rows:
-        lines.append(text("note.broker_nobody_yet"))
+    if not view.complete and not decided.known.size:
+        lines.append(text("note.broker_no_directory"))
     elif not view.complete:
         lines.append(text("note.broker_waiting_for", count=waiting))
     return lines

@@ -11,7 +11,7 @@ from saphan_schemas.errors import OperatorError
 from saphan_schemas.messages import text
 from saphan_schemas.terminal import print_json, print_line
 
-from saphan_broker.cli.confirming import confirmed
+from saphan_broker.cli.confirming import decided
 from saphan_broker.cli.listen_options import add_listening, showing_of
 from saphan_broker.cli.options import Parser, Subparsers, add_command, add_keys
 from saphan_broker.cli.ready import url
@@ -97,8 +97,10 @@ def _told(args: argparse.Namespace, showing: Shown) -> Told:
             size=view.decided.lost.head.size,
             source=source_words(view.decided.lost.source),
         )
-        # On a thread: nodes that report meanwhile are still heard.
-        return await asyncio.to_thread(confirmed, f"{question} {text('prompt.type_yes')}")
+        again = text("prompt.type_yes_or_no")
+        # On a thread: nodes that report meanwhile are still heard. A slip of the finger must not
+        # drop what they have told.
+        return await asyncio.to_thread(decided, f"{question} {again}", again)
 
     def resumed(plan: Plan) -> None:
         if args.json:

@@ -47,11 +47,16 @@ class Largest:
         """
         known = self._roots.setdefault(head.size, Sourced(head, source))
         if head.root != known.head.root:
-            raise _contradiction(
+            raise contradiction(
                 head.origin, f"{head.size} leaves by {known.source} and by {source}"
             )
         if head.size > self.found.head.size:
             self.found = known
+
+    @property
+    def heard(self) -> tuple[Sourced, ...]:
+        """Every head so far, one of each size."""
+        return tuple(self._roots.values())
 
 
 class KnownDirectory:
@@ -84,7 +89,7 @@ class KnownDirectory:
             OperatorError: `reports_contradict`.
         """
         if head.size <= self.size and root_of(self._hashes[: head.size]) != head.root:
-            raise _contradiction(head.origin, f"the leaves that are known and {source}'s head")
+            raise contradiction(head.origin, f"the leaves that are known and {source}'s head")
 
     def grow(self, start: int, leaves: Sequence[bytes], head: HeadRef) -> None:
         """Take the leaves from `start` on that make a signed head; what is known is skipped.
@@ -135,7 +140,8 @@ def heads_of(pins: Pins, directory: bytes, evidence: bytes) -> tuple[Head | None
     )
 
 
-def _contradiction(origin: str, what: str) -> OperatorError:
+def contradiction(origin: str, what: str) -> OperatorError:
+    """Two roots for one size, both signed."""
     return OperatorError(
         "reports_contradict",
         f"{origin} has two histories: {what}",

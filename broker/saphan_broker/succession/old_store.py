@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from saphan_protocol.checkpoint import verify_head
@@ -18,7 +18,13 @@ from saphan_broker.logs.last_head import LastHead
 from saphan_broker.logs.log_book import LogBook
 from saphan_broker.moving.house import House
 from saphan_broker.store.base import Log, Store
-from saphan_broker.succession.known import STORE, KnownDirectory, Largest, key_pair
+from saphan_broker.succession.known import (
+    STORE,
+    KnownDirectory,
+    Largest,
+    contradiction,
+    key_pair,
+)
 
 AS_GONE: Final = frozenset(
     {"store_missing", "store_damaged", "store_unreadable", "store_foreign", "store_remains"}
@@ -37,6 +43,26 @@ class OldStore:
 
     store: Store
     books: dict[Log, LogBook]
+    signed: dict[Log, HeadRef] = field(default_factory=dict)
+    """The newest signed heads in it."""
+
+    async def check_heads(self, heads: dict[Log, Largest]) -> None:
+        """Hold every smaller head that anybody has shown against the leaves under its own heads.
+
+        Raises:
+            OperatorError: `reports_contradict`.
+        """
+        for log, own in self.signed.items():
+            for one in heads[log].heard:
+                if not 0 < one.head.size < own.size:
+                    continue
+                try:
+                    continues = await self.books[log].holds(one.head.size, one.head.root)
+                except SaphanError:
+                    return  # its leaves cannot be read: they prove nothing
+                if not continues:
+                    size = f"{one.head.size} leaves"
+                    raise contradiction(own.origin, f"{size} by {one.source} and by {STORE}")
 
     async def lacks(self, head: HeadRef) -> bool:
         """Whether it does not have everything up to this head."""
@@ -104,6 +130,7 @@ async def read_heads(old: OldStore, pins: Pins, heads: dict[Log, Largest]) -> di
             ) from None
         heads[log].take(head, STORE)
         found[log] = head
+    old.signed.update(found)
     return found
 
 

@@ -183,6 +183,8 @@ class _Table:
             told.listening(bound)
             while True:
                 self._news.clear()
+                if self._old is not None:
+                    await self._old.check_heads(self._heads)
                 view = self.view()
                 told.changed(view)
                 if view.complete:
