@@ -19,6 +19,7 @@ from saphan.node.recall.alarming import SILENT, UNLOGGED, silent, unlogged
 from saphan.node.recall.answering import Answering
 from saphan.node.recall.ordering import Ordering
 from saphan.node.rows.db import Database
+from saphan.node.rows.places import cursor_of, stored_at
 from saphan.node.rows.recalled import listed, recalled_here
 from saphan.node.wire.line import Line
 
@@ -102,10 +103,10 @@ class Recalls:
 
     def received(self, after: int, limit: int) -> Json:
         """Recalls by others, in the log's order; `next` is the place to go on from."""
-        rows = listed(self.db, after, limit)
+        rows = listed(self.db, stored_at(after), limit)
         return {
             "recalls": [one.json() for one in rows],
-            "next": rows[-1].index if rows else after,
+            "next": cursor_of(rows[-1].index) if rows else after,
             "more": len(rows) == limit,
         }
 

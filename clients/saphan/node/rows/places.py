@@ -21,6 +21,8 @@ INDEX_BITS: Final = 53
 """An index travels as an integer that every language can hold."""
 MOST_LOGS: Final = 1 << (63 - INDEX_BITS)
 """SQLite's integers have 63 bits beside the sign."""
+CURSOR_BITS: Final = 43
+"""Nine trillion leaves; with the number of the log it is below 2^53."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,20 @@ def first_of(number: int) -> int:
 def last_of(number: int) -> int:
     """The stored place after which those of the next log begin."""
     return first_of(number) + ((1 << INDEX_BITS) - 1)
+
+
+def cursor_of(stored: int) -> int:
+    """A place as a list is gone on with: a number that JSON carries whole, in the order of places.
+
+    Ten bits for the log leave 43 of the 53 for the index; in the first log it is the index.
+    """
+    place = place_of(stored)
+    return (place.log - 1) << CURSOR_BITS | min(place.index, (1 << CURSOR_BITS) - 1)
+
+
+def stored_at(cursor: int) -> int:
+    """The stored place of a cursor."""
+    return (cursor >> CURSOR_BITS) << INDEX_BITS | (cursor & ((1 << CURSOR_BITS) - 1))
 
 
 def log_number(pin: LogPin) -> int:
