@@ -25,6 +25,9 @@ SECONDS: Final = 45.0
 PATIENCE_S: Final = 90.0
 """A node waits 30 s at most before it calls again; a process starts in seconds."""
 SPECIAL: Final = ("disk_full", "slow_disk")
+PAUSE: Final = (0.1, 0.5)
+QUICK_PAUSE: Final = (0.5, 1.5)
+"""Few bulletins: on a machine that is busy with other tests, these few must come through too."""
 QUICK_SEED: Final = 3210
 """With it a node, a desk, both of Valkey's programs and the sequencer are killed, a replica is
 promoted, lines and clocks break, and the broker's data is lost."""
@@ -76,7 +79,7 @@ async def _main(args: argparse.Namespace) -> int:
     begun = time.monotonic()
     found: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="chaos-", dir="/var/tmp") as place:
-        table = Table({}, args.out, PATIENCE_S)
+        table = Table({}, args.out, PATIENCE_S, QUICK_PAUSE if args.quick else PAUSE)
         schedules = _schedules(args, seed, forms, special, begun)
         # The quick rounds at once: most of a round is waiting.
         while some := list(islice(schedules, len(QUICK) if args.quick else 1)):

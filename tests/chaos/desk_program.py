@@ -31,9 +31,9 @@ from benchmarks.world import SECRET
 from chaos.schedule import AGENCIES
 
 AGAIN_S: Final = 0.3
-WRITE_S: Final = 1.0
+WRITE_S: Final = 2.0
 """Between two bulletins that an officer writes."""
-WAITING: Final = 10
+WAITING: Final = 5
 """That wait here at most: then the officer waits too."""
 SCHEMA: Final = "case_statistics"
 

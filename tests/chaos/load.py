@@ -25,8 +25,8 @@ from chaos.story import Story
 
 SCHEMA: Final = "case_statistics"
 AGAIN_S: Final = 0.15
-LOOK_S: Final = 0.3
-OPEN: Final = 30
+LOOK_S: Final = 0.5
+OPEN: Final = 15
 """Bulletins of one agency that may be without an outcome before its system pushes another one: a
 slow machine is not buried under what it has yet to carry."""
 TERMINAL: Final = {
@@ -238,7 +238,7 @@ class Load:
     def _open(self, name: str) -> list[Pushed]:
         """The oldest ones first, no more than one look can ask."""
         found = [one for one in self.by_id.values() if one.sender == name and not one.decided]
-        return found[:40]
+        return found[: 2 * OPEN]
 
     def _note(self, one: Pushed, life: dict[str, Any]) -> None:
         for delivery in life["deliveries"]:

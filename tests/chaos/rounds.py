@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -21,9 +21,6 @@ from chaos.schedule import Schedule
 from chaos.settling import settle, states
 from chaos.story import Story
 from chaos.world import World, running
-
-PAUSE: Final = (0.1, 0.5)
-"""Least and most seconds between two bulletins of an agency."""
 
 
 class Outcome(msgspec.Struct):
@@ -54,11 +51,13 @@ class Outcome(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Where rounds are played: templates by whether a server carries them; where to write to."""
+    """Where rounds are played: templates by whether a server carries them; where to write to; least
+    and most seconds between two bulletins of an agency."""
 
     templates: dict[bool, Path]
     out: Path
     patience: float
+    pause: tuple[float, float]
 
 
 async def play(schedule: Schedule, table: Table) -> Outcome:
@@ -85,7 +84,7 @@ async def play(schedule: Schedule, table: Table) -> Outcome:
 
 async def _played(world: World, schedule: Schedule, story: Story, table: Table) -> Outcome:
     chance = Random(f"saphan load {schedule.seed} {schedule.number}")
-    load = Load(world.place, chance, story, PAUSE)
+    load = Load(world.place, chance, story, table.pause)
     world.load = load
     nemesis = Nemesis(world, story)
     story.begin()
