@@ -70,7 +70,7 @@ model: $(STAMP) ## search the larger worlds of the model of a delivery, a quarte
 	@cd tests && ../$(BIN)/python -m model large
 
 matrix: $(STAMP) ## every effect of every use case fails in every way, a quarter of an hour
-	@MATRIX=1 $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile tests/matrix
+	@MATRIX=1 $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist load tests/matrix
 
 chaos: $(STAMP) ## break real processes under load, CHAOS_MINUTES (20); build/chaos/report.html
 	@PYTHONPATH=tests:. $(BIN)/python -m chaos $(CHAOS_ARGS)
