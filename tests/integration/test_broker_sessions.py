@@ -108,6 +108,27 @@ async def test_node_that_knows_more_than_the_store_sounds_an_alarm(world: World)
     assert "store_behind_node" in {alarm.code for alarm in world.broker.state.alarms.active()}
 
 
+async def test_node_that_knows_what_is_not_published_yet_comes_again(world: World) -> None:
+    """Another process has shown the head; the one that wrote it waits for its replicas."""
+    book, line = world.broker.state.evidence, await world.line(A)
+    before = book.published
+    made = world.agencies[A].bulletin([B], world.clock())
+    items, batch = world.agencies[A].submissions([made], [world.agencies[B]])
+    await line.submit(items, batch)
+    await line.until(lambda: line.heads[book.origin].size == book.tree.size)
+    await line.close()
+    now, book.published = book.published, before
+    again = Line(world.agencies[A], world.pins, world.clock, True)
+    again.heads = {book.origin: line.heads[book.origin]}
+    await again.connect(world.url)
+    assert again.closing is not None
+    assert (again.closing.code, again.closing.retry_after_ms > 0) == ("busy", True)
+    await again.close()
+    assert not world.broker.state.alarms.active()
+    book.published = now
+    await (await world.line(A, resume=line)).close()
+
+
 def other_head(head: Head, size: int, root: bytes) -> Head:
     """The same head with another size and root, as a liar or a lost store would show it."""
     return replace(head, size=size, root=root)

@@ -203,8 +203,29 @@ async def _check_knowledge(state: State, login: Login, heads: Mapping[str, HeadR
     if why is not None:
         await state.catch_up()  # another process may have published it to the node just now
         why = await _lacking(state, login, heads)
-    if why is not None:
-        raise _behind(state, login.agency, why, await _shown(state, login))
+    if why is None:
+        return
+    if await _committed(state, login, heads):
+        raise Unavailable(
+            "busy",
+            "what the node has verified is kept and signed, and not published by this process yet",
+            hint="the node comes again by itself",
+            retry_after_ms=LIMITS.store_settle_ms,
+        )
+    raise _behind(state, login.agency, why, await _shown(state, login))
+
+
+async def _committed(state: State, login: Login, heads: Mapping[str, HeadRef]) -> bool:
+    """Whether the store has all the same what the node has verified.
+
+    Another process shows a signed head as soon as it reads it; the one that has written it waits
+    until its write is safe, and that may be while replicas change their primary.
+    """
+    for ref in heads.values():
+        book = state.head_of(ref)
+        if book is not None and not await book.holds(ref.size, ref.root):
+            return False
+    return login.after is None or login.after < state.evidence.tree.size
 
 
 async def _lacking(state: State, login: Login, heads: Mapping[str, HeadRef]) -> str | None:
