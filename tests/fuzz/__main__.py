@@ -37,9 +37,6 @@ def main(arguments: Sequence[str]) -> int:
     """Run what is asked for."""
     asked = _options(arguments)
     chosen = [one for one in TARGETS if not asked.targets or one.name in asked.targets]
-    if not chosen:
-        print("fuzz: no such target", file=sys.stderr)
-        return 2
     for one in chosen:
         list(one.seeds())  # made once, here: the children have them too
     parts = sum(_parts(one) for one in chosen)
@@ -60,13 +57,28 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--inputs", type=int, default=INPUTS, help="over all targets together")
+    parser.add_argument("--inputs", type=_some, default=INPUTS, help="over all targets together")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--processes", type=_some, default=os.cpu_count() or 1)
     parser.add_argument("--keep", action="store_true", help="keep an input for each new answer")
     parser.add_argument("--json", type=Path, help="write the table there too")
     parser.add_argument("targets", nargs="*", metavar="TARGET")
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    unknown = sorted(set(asked.targets) - {one.name for one in TARGETS})
+    if unknown:
+        parser.error(f"there is no target {', '.join(unknown)}")
+    if asked.json is not None:
+        try:  # now, and not after hours
+            asked.json.open("a").close()
+        except OSError as error:
+            parser.error(f"{asked.json} cannot be written: {error.strerror}")
+    return asked
+
+
+def _some(given: str) -> int:
+    if not (given.isascii() and given.isdecimal() and int(given) > 0):
+        raise argparse.ArgumentTypeError(f"{given!r} is no number from 1 on")
+    return int(given)
 
 
 def _parts(target: Target) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from fuzz.target import Target
-from fuzz.targets import content, directory, disk, files, lines, logs, records, stored
+from fuzz.targets import content, directory, disk, files, lines, logs, records, stored, succession
 
 SLOW: Final = frozenset({
     "agreement-package", "api-bodies", "directory-leaf", "head-verified", "note-more-lines",
@@ -23,6 +23,7 @@ _ALL: Final[tuple[Target, ...]] = (
     *files.TARGETS,
     *disk.TARGETS,
     *stored.TARGETS,
+    *succession.TARGETS,
     *lines.TARGETS,
 )
 

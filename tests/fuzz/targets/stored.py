@@ -1,4 +1,4 @@
-"""What a broker reads back from a Redis server and a store of objects: both are other machines."""
+"""What a Redis server, its sentinels and a store of objects answer: all are other machines."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
+import hiredis
 from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.archive import formats
 from saphan_broker.store.redis.archive.envelope import HEAD_BYTES, seal, unseal
+from saphan_broker.store.redis.sentinels import parse_answers
 from saphan_broker.store.rows import HoldRow
-from saphan_schemas.errors import OperatorError
+from saphan_protocol.identity import sha256
+from saphan_schemas.errors import OperatorError, Unavailable
 from saphan_schemas.limits import KIB, MIB
 from support.store_commits import digest
 
@@ -46,6 +49,36 @@ def _sealed(read: Callable[[str, bytes], object]) -> Callable[[bytes], object]:
         return read(NAME, seal(NAME, data))
 
     return parse
+
+
+def _section(data: bytes) -> object:
+    """A section whose digest is right."""
+    return formats.open_section(NAME, formats.BodyRef(b"", 0, len(data), sha256(data)), data)
+
+
+def _told(data: bytes) -> object:
+    """What stands on a line of a sentinel's, as far as three answers were heard."""
+    reader = hiredis.Reader(notEnoughData=None)
+    reader.feed(data)
+    try:
+        replies = [reader.gets() for _ in range(3)]
+    except hiredis.ProtocolError:
+        return None  # the line is ended
+    return parse_answers(replies, "bridge")
+
+
+def _resp(value: object) -> bytes:
+    """As a server writes it: texts and arrays."""
+    if isinstance(value, tuple):
+        return b"*%d\r\n%s" % (len(value), b"".join(map(_resp, value)))
+    text = str(value).encode()
+    return b"$%d\r\n%s\r\n" % (len(text), text)
+
+
+def _sentinel() -> list[bytes]:
+    facts = ("name", "bridge", "flags", "master", "quorum", 2, "config-epoch", 7)
+    replicas = (("name", "10.0.0.6:6379", "flags", "slave"), ("flags", "s_down,slave"))
+    return [_resp(("10.0.0.5", 6379)) + _resp(facts) + _resp(replicas)]
 
 
 def _bulletin(data: bytes) -> object:
@@ -114,6 +147,14 @@ TARGETS: Final = (
     _row("archive-object", lambda data: unseal(NAME, data), lambda: [seal(NAME, facts())], "bytes"),
     _row("archive-block", _sealed(formats.open_block), lambda: [block()]),
     _row("archive-box", _sealed(formats.open_box), lambda: [formats.box_body([3, 4, 900, 2**40])]),
+    _row("archive-section", _section, lambda: [packing.encode(({b"f": b"facts"},))]),
+    Target(
+        name="sentinel-answers",
+        parse=_told,
+        seeds=_sentinel,
+        form="bytes",
+        errors=(OperatorError, Unavailable),
+    ),
     _row("archive-facts", _sealed(formats.open_facts), lambda: [facts()]),
     _row(
         "redis-address",
