@@ -31,10 +31,11 @@ from saphan.node.logs import Logs
 from saphan.node.proving.proofs import LOOKED, WitnessedProofs
 from saphan.node.rows.db import Database
 from saphan.node.rows.deliveries import QUEUED, REFUSED
+from saphan.node.rows.places import first_of, log_number
 from saphan.node.split import Shown, TwoHistories
 from saphan.node.splits import Splits
-from saphan.node.succession.carrying import carry
-from saphan.node.succession.kept import BRINGS, keep_steps
+from saphan.node.succession.carrying import carry, carry_lost
+from saphan.node.succession.kept import BRINGS, keep_steps, present_pins
 from saphan.node.witness import Witness
 
 SUCCEEDED: Final = "log_succeeded"
@@ -80,6 +81,9 @@ class Adopting:
             InvalidInput: `successor_malformed`, notes and proofs that do not hold.
             OperatorError: `successor_behind`, `successor_differs`: a person must look; the disk.
         """
+        kept = present_pins(self._db, self._logs.pins)
+        if kept != self._logs.pins:  # a commit that was done, and reported failed
+            self.follow(kept)
         chain = check_chain(self._logs.pins, steps)
         if not chain:
             return  # the challenge is held against the pins all the same
@@ -87,7 +91,7 @@ class Adopting:
             self._check(named)
         with self._db.transaction() as tx:
             keep_steps(tx, chain, self._clock())
-            begin_anew(tx, self._agency)
+            begin_anew(tx, self._agency, first_of(log_number(chain[-1][1].evidence)))
         self.follow(chain[-1][1])
         named = chain[0][0]
         self._alarms.sound(
@@ -135,11 +139,18 @@ def _shown(named: Named, note: bytes) -> Shown:
     return Shown(notes=(note, step.note), successors=(leaf,))
 
 
-def begin_anew(tx: sqlite3.Connection, agency: str) -> None:
-    """Step 2."""
+def begin_anew(tx: sqlite3.Connection, agency: str, first: int) -> None:
+    """Step 2.
+
+    Args:
+        first: stored place of the new log's first leaf.
+    """
     tx.execute("DELETE FROM corridors")
     tx.execute("DELETE FROM facts WHERE name IN ('after', ?)", (LOOKED,))
     _carry_own(tx, agency)
+    # Who has not answered a recall is asked again, whatever the outcome was.
+    for (bulletin,) in tx.execute("SELECT bulletin FROM recall_orders WHERE open = 1").fetchall():
+        carry_lost(tx, agency, bulletin, first)
     tx.execute(  # whatever they are: consigned again, they begin
         f"UPDATE deliveries AS d SET state = ?, code = NULL WHERE recipient = ? AND {_OPEN}",  # noqa: S608
         (QUEUED, agency),

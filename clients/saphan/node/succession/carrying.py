@@ -9,7 +9,6 @@ import msgspec
 from saphan_schemas.records import Consignment
 
 from saphan.node.files.parts import BROUGHT, HERE
-from saphan.node.rows.deliveries import QUEUED
 
 
 def carry(tx: sqlite3.Connection, wanted: Mapping[bytes, Collection[str]]) -> list[int]:
@@ -17,6 +16,7 @@ def carry(tx: sqlite3.Connection, wanted: Mapping[bytes, Collection[str]]) -> li
 
     Args:
         wanted: recipients of each bulletin; a consignment that names others too is left alone.
+            Of the others the newest count, until everybody is named by one of them.
 
     Returns:
         Their rows.
@@ -31,7 +31,7 @@ def carry(tx: sqlite3.Connection, wanted: Mapping[bytes, Collection[str]]) -> li
         ):
             consignment = msgspec.msgpack.decode(body, type=Consignment)
             named = {ref.agency for ref in consignment.recipients}
-            if named <= left:
+            if named <= set(recipients) and named & left:
                 rows.append(row)
                 left -= named
     tx.executemany(
@@ -46,7 +46,7 @@ def carry(tx: sqlite3.Connection, wanted: Mapping[bytes, Collection[str]]) -> li
 
 
 def carry_lost(tx: sqlite3.Connection, agency: str, bulletin: bytes, first: int) -> list[int]:
-    """Consignments of what has its outcome in a lost log alone, for a log that is to hear of it.
+    """Consignments of what a lost log alone has, for a log that is to hear that it is recalled.
 
     Their recipients say again what they said. What this agency has not kept whole is left out.
 
@@ -62,7 +62,7 @@ def carry_lost(tx: sqlite3.Connection, agency: str, bulletin: bytes, first: int)
         " AND EXISTS (SELECT 1 FROM entries e WHERE e.bulletin = d.bulletin"
         " AND e.recipient = d.recipient AND e.idx < ?)"
         " AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.bulletin = d.bulletin"
-        " AND e.recipient = d.recipient AND e.idx >= ?) AND d.state != ?",
-        (bulletin, agency, first, first, QUEUED),
+        " AND e.recipient = d.recipient AND e.idx >= ?)",
+        (bulletin, agency, first, first),
     ).fetchall()
     return carry(tx, {bulletin: {recipient for (recipient,) in found}}) if found else []
