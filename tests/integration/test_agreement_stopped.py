@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -11,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saphan.agreements.orders import Action, make_order
-from saphan.keys.keyfiles import read_key
 from saphan.node.events import Listener
 from saphan.node.rows.deliveries import MAX_ATTEMPTS
 from saphan.node.service import NodeService
 from saphan_broker.sequencing import preparing
 from saphan_protocol.agreement import AGREEMENT_TYPE
-from saphan_protocol.agreement_order import sign_order
 from saphan_protocol.agreements import Agreements
 from saphan_protocol.identity import identity
 from saphan_protocol.operation import parse_agreement_package
@@ -26,12 +22,10 @@ from saphan_protocol.stanza import seal_stanza
 from saphan_schemas.codec import encode
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import DAY_MS
-from saphan_schemas.records import Role
 from support.attaching import pdf, send
 from support.bridge import (
     KH,
     LA,
-    SECRET,
     VN,
     Bridge,
     agreed,
@@ -41,29 +35,11 @@ from support.bridge import (
     states,
     wish,
 )
-
-
-def order(bridge: Bridge, agency: str, agreement: bytes, action: Action, number: int) -> bytes:
-    """A SignedOrder by the agency's root."""
-    said = make_order(agreement, agency, action, number, bridge.clock(), "an exercise")
-    root = read_key(bridge.offices[agency].root_key, Role.ROOT, SECRET).signing()
-    return sign_order(said, [root], [os.urandom(32)], os.urandom(32))
+from support.suspending import only, order, ordered
 
 
 def name_of(package: bytes) -> bytes:
     return identity(AGREEMENT_TYPE, parse_agreement_package(package).agreement)
-
-
-def only(node: NodeService) -> bytes:
-    (found,) = node.logs.directory.agreements_of(LA)
-    return found.name
-
-
-async def ordered(bridge: Bridge, node: NodeService, action: Action, number: int = 1) -> None:
-    """LA's order, given to its own node as the command does, until the log shows it."""
-    package = await asyncio.to_thread(order, bridge, LA, only(node), action, number)
-    await node.watching.import_bound("order", package)
-    await eventually(lambda: node.watching.bound.listed()[-1]["logged"])
 
 
 @asynccontextmanager

@@ -48,6 +48,7 @@ class AgreementWatch:
             return  # it has not heard yet what was handed over meanwhile
         if await self.engine.in_frames(self.recovery.hand_over_late):
             self.line.wake_statements()
+        self.line.say_again(await self.engine.in_frames(self.recovery.let_go))
         found = await self.engine.in_reading(self.in_flight.found)
         self.events.publish(await self.engine.in_frames(partial(self.in_flight.look, found)))
         self._told = await self.engine.in_reading(self.in_flight.told)

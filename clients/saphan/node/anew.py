@@ -211,7 +211,7 @@ def without_waiting(db: Database, deliveries: Iterable[Delivery]) -> list[Delive
 def carried(
     db: Database, logs: Logs, deliveries: Iterable[Delivery], now: int
 ) -> Iterator[Delivery]:
-    """Those of them that are not in the log yet, or that an agreement in force carries; nothing of
+    """Those of them that no log has had yet, or that an agreement in force carries; nothing of
     what this agency has taken back or erased.
 
     While it is suspended a consignment of what is in the log would be refused, and would use up an
@@ -229,7 +229,9 @@ def carried(
             continue
         row = db.row(
             "SELECT b.header FROM deliveries d JOIN bulletins b ON b.id = d.bulletin"
-            " WHERE d.bulletin = ? AND d.recipient = ? AND d.state IN ('submitted', 'unopened')",
+            " WHERE d.bulletin = ? AND d.recipient = ? AND (d.state IN ('submitted', 'unopened')"
+            " OR EXISTS (SELECT 1 FROM entries e WHERE e.bulletin = d.bulletin"
+            " AND e.recipient = d.recipient))",
             (bulletin, recipient),
         )
         if row is not None:

@@ -226,6 +226,7 @@ class Intake:
         admitted = self._admit(seen, effects, delivery)
         if admitted is None:
             return
+        self._before.look(self._logs, admitted, delivery, self._clock())
         if delivery.kept is not None:
             return  # its outcome stands in a log that was lost, and is said again
         at = self._logs.judged_at(seen.index, effects.check)

@@ -25,7 +25,13 @@ from saphan.node.files.parts import MISSING, WAITING, attachments_of, mark
 from saphan.node.judging import WAITS, Judge, Received, Verdict, seal_reason
 from saphan.node.logs import Logs
 from saphan.node.rows.db import Database, Row
-from saphan.node.rows.statements import Said, keep_statements, sign_statements
+from saphan.node.rows.statements import (
+    Said,
+    held_back_rows,
+    hold_back,
+    keep_statements,
+    sign_statements,
+)
 from saphan.node.signing_anew import sign_ended
 from saphan.node.storing import mark_shown
 from saphan.node.threads.rows import keep_words
@@ -89,6 +95,7 @@ class Recovery:
     def run(self) -> list[bytes]:
         """Finish what can be finished here; returns bulletins whose stanzas must be fetched."""
         sign_ended(self._db, self._logs, self._key, self._clock())
+        self.let_go()
         self.hand_over_late()
         self.judge_waiting()
         return [bulletin for (bulletin,) in self._db.rows(_CLOSED, (self._agency,))]
@@ -197,6 +204,23 @@ class Recovery:
         if not lacking:  # the files are back, or all of it was sealed anew to other keys
             self._alarms.clear("mailbox_key_missing")
         return stated
+
+    def let_go(self) -> list[int]:
+        """What was said in a lost log and was held back in this one, as far as it may be said now;
+        its rows."""
+        rows: list[int] = []
+        for bulletin, held in held_back_rows(self._db).items():
+            known = self._db.row(
+                "SELECT mailbox_key FROM deliveries WHERE bulletin = ? AND recipient = ?",
+                (bulletin, self._agency),
+            )
+            where = self._db, self._logs, self._agency, bulletin
+            if known is None or held_back_stored(*where, known[0], self._clock()) is None:
+                rows += held
+        if rows:
+            with self._db.transaction() as tx:
+                hold_back(tx, rows, None)
+        return rows
 
     def _held_back(self, row: Row) -> bool:
         """Whether it may not be handed over at present; the delivery's code says why."""

@@ -2,7 +2,8 @@
 
 1. The sender's consignment is there again: a recipient that had handed over says its handover and
    its answer again, the same bytes in their order, and opens and shows nothing a second time. What
-   it had called unopened it takes as if it had just come.
+   it had called unopened it takes as if it had just come. While no agreement carries it, or a key
+   of the consignment is revoked, all of that is held back.
 2. The sender's recall follows the consignment where nobody had handed over, else the handover: a
    request does not become an outcome by coming first.
 3. The answer to a recall follows the recall.
@@ -16,10 +17,15 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from saphan_protocol.admission import Admitted
 from saphan_schemas.records import Event
 
 from saphan.node.feed_entry import SUBMITTED, Seen
+from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
+from saphan.node.rows.deliveries import Delivery
+from saphan.node.rows.statements import hold_back
+from saphan.node.trust.releasing import held_back
 
 PART: Final = 256
 _ANSWERS: Final = frozenset({Event.ACCEPTED, Event.REJECTED})
@@ -52,6 +58,7 @@ class SaidBefore:
         self._first = first
         self._of: dict[bytes, list[_Statement]] = {}
         self._taken: set[tuple[bytes, str]] = set()
+        self._held: dict[bytes, str | None] = {}
         wanted = list({one.bulletin for one in seen}) if first else []
         for at in range(0, len(wanted), PART):
             part = wanted[at : at + PART]
@@ -73,6 +80,13 @@ class SaidBefore:
     def handed_over(self, bulletin: bytes) -> bool:
         """Whether this node has taken it, and did not call it unopened since."""
         return bool(self._received(bulletin))
+
+    def look(self, logs: Logs, admitted: Admitted, delivery: Delivery, now: int) -> None:
+        """Whether what was handed over before may be handed over again, by this consignment."""
+        mailbox = delivery.mailbox_key
+        if mailbox is not None and self.handed_over(admitted.bulletin_id):
+            carriage = admitted.header, admitted.consignment.node_key, mailbox
+            self._held[admitted.bulletin_id] = held_back(logs, self._agency, *carriage, now)
 
     def answered(self, bulletin: bytes) -> bool:
         """Whether it has accepted or rejected what it took."""
@@ -96,17 +110,23 @@ class SaidBefore:
         """Put back what these entries call for; rows of all that may be sent now."""
         if not self._first:
             return []
-        rows = [row for one in seen for row in self._called(one)]
-        tx.executemany(
-            "UPDATE statements SET state = 'waiting', code = NULL WHERE id = ?",
-            [(row,) for row in rows],
-        )
+        rows: list[int] = []
+        for one in seen:
+            code, called = self._held.get(one.bulletin), self._called(one)
+            hold_back(tx, called, code)
+            rows += called if code is None else []
         came = {one.bulletin for one in seen if one.event == SUBMITTED}
+        again = [(one,) for one, code in self._held.items() if code is None and one not in came]
+        tx.executemany(  # consigned anew, by keys that last
+            "UPDATE statements SET code = NULL WHERE bulletin = ? AND state = 'waiting'", again
+        )
         # A hold is said of the leaf in this log, too.
         tx.executemany("UPDATE held SET said = 0 WHERE bulletin = ?", [(one,) for one in came])
-        for bulletin in came:  # what has waited for its bulletin
+        for bulletin in (*came, *(one for (one,) in again)):  # what has waited for its bulletin
             found = tx.execute(
-                "SELECT id FROM statements WHERE bulletin = ? AND state = 'waiting'", (bulletin,)
+                "SELECT id FROM statements WHERE bulletin = ? AND state = 'waiting'"
+                " AND code IS NULL",
+                (bulletin,),
             )
             rows += [row for (row,) in found]
         return sorted(set(rows))

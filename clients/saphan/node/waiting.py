@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,7 +20,8 @@ from saphan.node.portions import CLASSES, Look, Portion
 from saphan.node.rows.db import Database, Row
 from saphan.node.rows.deliveries import MAX_ATTEMPTS, QUEUED, REFUSED
 from saphan.node.rows.signatures import find
-from saphan.node.rows.statements import mark_refused
+from saphan.node.rows.statements import hold_back, mark_refused
+from saphan.node.trust.releasing import HELD_BACK
 
 SUBMIT_ITEMS: Final = 64
 """Bulletins in one frame: one batch signature, at most 6 MiB cut by `SUBMIT_BYTES`."""
@@ -40,6 +42,8 @@ ANEW: Final = frozenset(
 """Refusals that a new consignment can cure: the recipient's or our own keys have changed."""
 OVERTAKEN: Final = frozenset({"order_illegal", "already_decided"})
 """Of a bulletin that is in the log: the recipient took an earlier consignment in the meantime."""
+RESUMED: Final = frozenset({"agreement_suspended", "agreement_missing"})
+"""Of a bulletin that a lost log had admitted: there it would have waited, or gone on."""
 ANEW_WAIT_S: Final = 0.05
 """Before the first new consignment; the eighth waits 6 s."""
 
@@ -151,6 +155,8 @@ def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> Refusals:
                 ).fetchone()
                 if result.code in OVERTAKEN and state != QUEUED:
                     continue
+                if result.code in RESUMED and state == QUEUED and _had(tx, bulletin, ref.agency):
+                    continue  # when an agreement carries it again, it is consigned anew
                 if result.code in ANEW and attempts < MAX_ATTEMPTS:
                     found.anew[bulletin, ref.agency] = attempts
                     found.wait_s = max(found.wait_s, ANEW_WAIT_S * 2**attempts)
@@ -164,6 +170,12 @@ def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> Refusals:
     return found
 
 
+def _had(tx: sqlite3.Connection, bulletin: bytes, recipient: str) -> bool:
+    """Whether a log has had this delivery."""
+    row = "SELECT 1 FROM entries WHERE bulletin = ? AND recipient = ?"
+    return tx.execute(row, (bulletin, recipient)).fetchone() is not None
+
+
 def _ended(bulletin: bytes, recipient: str, result: Result) -> OperatorError:
     return OperatorError(
         "bulletin_refused",
@@ -174,7 +186,27 @@ def _ended(bulletin: bytes, recipient: str, result: Result) -> OperatorError:
 
 
 def refused_statements(db: Database, rows: list[tuple[int, Result]]) -> None:
-    """The broker will never take these statements."""
+    """The broker will never take these statements; what a lost log had taken waits, if it may not
+    be handed over at present."""
     with db.transaction() as tx:
         for row, result in rows:
-            mark_refused(tx, row, result.code or "refused")
+            why = _held_back(tx, row, result.code)
+            if why is None:
+                mark_refused(tx, row, result.code or "refused")
+            else:
+                hold_back(tx, [row], why)
+
+
+def _held_back(tx: sqlite3.Connection, row: int, code: str | None) -> str | None:
+    """Why a handover is not taken yet that a lost log had, and what was said after it."""
+    found = tx.execute(
+        "SELECT (SELECT h.code FROM statements h WHERE h.bulletin = s.bulletin"
+        " AND h.state = 'waiting' AND h.code IS NOT NULL LIMIT 1) FROM statements s WHERE s.id = ?"
+        " AND EXISTS (SELECT 1 FROM entries e WHERE e.bulletin = s.bulletin"
+        " AND e.event = 'handover')",
+        (row,),
+    ).fetchone()
+    if found is None:
+        return None
+    before: str | None = found[0]
+    return code if code in HELD_BACK else before

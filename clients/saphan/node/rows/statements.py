@@ -145,6 +145,24 @@ def mark_logged(tx: sqlite3.Connection, rows: Sequence[tuple[bytes, str, str, by
     )
 
 
+def hold_back(tx: sqlite3.Connection, rows: Sequence[int], code: str | None) -> None:
+    """Have statements wait: until what the code says is over, or to be sent if it is None."""
+    tx.executemany(
+        "UPDATE statements SET state = 'waiting', code = ? WHERE id = ?",
+        [(code, row) for row in rows],
+    )
+
+
+def held_back_rows(db: Database) -> dict[bytes, list[int]]:
+    """What is held back, by bulletin."""
+    found: dict[bytes, list[int]] = {}
+    for bulletin, row in db.rows(
+        "SELECT bulletin, id FROM statements WHERE state = 'waiting' AND code IS NOT NULL"
+    ):
+        found.setdefault(bulletin, []).append(row)
+    return found
+
+
 def mark_refused(tx: sqlite3.Connection, row: int, code: str) -> None:
     """The broker will never take this statement; it stays for the record."""
     tx.execute(
@@ -155,12 +173,19 @@ def mark_refused(tx: sqlite3.Connection, row: int, code: str) -> None:
 
 _COLUMNS: Final = (
     "SELECT id, event, sender, recipient, body, item, root, salt FROM statements"
-    " WHERE state = 'waiting' AND (?1 = 0 OR EXISTS (SELECT 1 FROM entries e"
+    " WHERE state = 'waiting' AND code IS NULL AND (?1 = 0 OR EXISTS (SELECT 1 FROM entries e"
     " WHERE e.bulletin = statements.bulletin AND e.idx >= ?1 AND (statements.sender ="
     " statements.recipient OR (e.sender = statements.sender"
     " AND e.recipient = statements.recipient))))"
+    # A recall of what a lost log saw handed over comes after the handover: it is a request.
+    " AND (?1 = 0 OR event != 'recalled' OR NOT EXISTS (SELECT 1 FROM entries h WHERE"
+    " h.bulletin = statements.bulletin AND h.recipient = statements.recipient"
+    " AND h.event = 'handover') OR EXISTS (SELECT 1 FROM entries h WHERE"
+    " h.bulletin = statements.bulletin AND h.recipient = statements.recipient"
+    " AND h.event = 'handover' AND h.idx >= ?1))"
 )
-"""A successor takes no word about a bulletin that it does not have: it waits (bytes.md)."""
+"""A successor takes no word about a bulletin that it does not have: it waits (bytes.md). What is
+held back has the code of why (`hold_back`)."""
 
 
 def next_statements(db: Database, look: Look, first: int = 0) -> Portion[StatementItem]:

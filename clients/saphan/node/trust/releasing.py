@@ -6,7 +6,7 @@ so: a broker that lets go what was stopped is found out by the party that has st
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from saphan_protocol.admission_steps import Facts
@@ -18,11 +18,13 @@ from saphan_schemas.errors import OperatorError, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, Event, Header
 
-from saphan.node.effects import Effects
 from saphan.node.feed_check import FeedCheck
 from saphan.node.feed_entry import Seen
 from saphan.node.logs import Logs
 from saphan.node.rows.db import Database
+
+if TYPE_CHECKING:  # it stands above this room
+    from saphan.node.effects import Effects
 
 HELD_BACK: Final = ("agreement_stopped", "consignment_revoked", "mailbox_revoked")
 """Codes of a delivery that waits: for `resume`, or until the sender has consigned it anew."""
@@ -60,7 +62,7 @@ def held_back_stored(
 ) -> str | None:
     """The same for a bulletin that is stored, by the newest consignment that the log showed."""
     header = db.row("SELECT header FROM bulletins WHERE id = ?", (bulletin,))
-    found = _newest(db, bulletin, agency)
+    found = _newest(db, logs, bulletin, agency)
     if header is None or found is None:
         return None  # nothing of it is here: whoever asks finds out by the rest of its row
     consignment = msgspec.msgpack.decode(found[1], type=Consignment)
@@ -90,7 +92,7 @@ def _released(
     at = logs.judged_at(seen.index, check)
     recipient = seen.entry.recipient
     if consigned is None:
-        found = _newest(db, seen.bulletin, recipient)
+        found = _newest(db, logs, seen.bulletin, recipient)
     else:
         found = consigned.index, consigned.raw.statement
     header = db.row("SELECT header FROM bulletins WHERE id = ?", (seen.bulletin,))
@@ -108,12 +110,14 @@ def _released(
     return None
 
 
-def _newest(db: Database, bulletin: bytes, recipient: str) -> tuple[int, bytes] | None:
-    """Log index and bytes of the newest consignment that the log showed."""
+def _newest(
+    db: Database, logs: Logs, bulletin: bytes, recipient: str
+) -> tuple[int, bytes] | None:
+    """Index and bytes of the newest consignment that the present log showed."""
     return db.row(
-        "SELECT idx, statement FROM entries WHERE bulletin = ? AND recipient = ?"
-        " AND event IN ('submitted', 'consigned') ORDER BY idx DESC LIMIT 1",
-        (bulletin, recipient),
+        "SELECT idx - ?3, statement FROM entries WHERE bulletin = ?1 AND recipient = ?2"
+        " AND idx >= ?3 AND event IN ('submitted', 'consigned') ORDER BY idx DESC LIMIT 1",
+        (bulletin, recipient, logs.first),
     )
 
 

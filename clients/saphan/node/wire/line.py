@@ -107,6 +107,11 @@ class Line:
         if rows and self._session is not None:
             self._session.pumps.send_rows(rows)
 
+    def say_again(self, rows: list[int]) -> None:
+        """Statements that are not held back any more."""
+        if self._session is not None:
+            self._session.pumps.send_statements(rows)
+
     def trust_again(self) -> None:
         """A person has cleared what it stood still for."""
         self._trusted_again.set()
