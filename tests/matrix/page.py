@@ -6,7 +6,8 @@ from itertools import groupby
 from pathlib import Path
 
 from matrix.effects import Fault
-from matrix.table import ROWS, Row
+from matrix.rows import Row
+from matrix.table import ROWS
 
 PAGE = Path(__file__).parents[2] / "docs" / "fault-matrix.md"
 
@@ -36,10 +37,10 @@ held against the log's leaves. A bulletin that a log has and nobody was told of 
 twice. `tests/matrix/test_oracle.py` breaks each promise and sees the oracle object, with the
 product's own audit and without it.
 
-"Who must act" is checked too: nobody else is told an error, and whoever asked is told where the
-row says so without "if told". "If told" is an upper bound: whether an error or the answer comes
-first is a matter of moments there, and both are right. After a crash it is whoever runs the party,
-who starts it again.
+"Who must act" is checked too: nobody else is told an error, and whoever the row names is told. "If
+told" is an upper bound: who asks there does what a look of the node's own does as well, and hears
+of it only if they come first. After a crash it is whoever runs the party, who starts it again; who
+asks meanwhile is told that it does not answer.
 
 Effects are not counted by hand. A run without a fault shows them; one that is in no row fails the
 test, and so does a row without its effect. A transaction of a node has the name of the function

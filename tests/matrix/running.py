@@ -20,9 +20,10 @@ from saphan_schemas.limits import LIMITS
 from matrix.attachment_seams import install_attachments
 from matrix.effects import CRASHES, Effect, Effects, Fault, quiet
 from matrix.every_story import EVERY
+from matrix.rows import Row
 from matrix.seams import install
 from matrix.stories import DELIVER, Story
-from matrix.table import ROWS, Acts, Row
+from matrix.table import ROWS
 from matrix.world import PATIENCE_S, World
 
 AGAIN_S = 0.02
@@ -206,5 +207,5 @@ def check_told(row: Row, fault: Fault, ran: Ran) -> None:
     if fault in CRASHES:
         may.add("Unavailable")  # of another party, which the asker reaches
     assert set(ran.told) <= may, (row, fault, ran.told)
-    if row.acts is Acts.ASKER and fault not in CRASHES:
+    if row.acts.always and row.sure and fault not in CRASHES:
         assert ran.told, (row, fault)

@@ -1,83 +1,18 @@
 """The table: every effect of every use case, what follows when it fails, and who must act.
 
-A row stands for four runs, one for each fault. `test_table.py` runs them, and fails for an effect
+A row stands for four runs, one for each fault. `running.py` runs them, and fails for an effect
 that no row names; `page.py` writes the table down as `docs/fault-matrix.md`.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from support.bridge import KH, LA
 
 from matrix.effects import Effect
+from matrix.rows import DELIVERED, Acts, Progress, Row
 from matrix.seams import BROKER, DESK, FRESH
-
-DELIVERED = "deliver"
-"""The story whose steps most others have as well."""
-
-
-class Progress(enum.StrEnum):
-    """How it goes on. After a crash it is the same, once the party runs again."""
-
-    SENT_AGAIN = "it goes again in the next session; a duplicate has its first answer"
-    FED_AGAIN = "the next session brings it again, and it is kept once"
-    SETTLED = "the broker reads its store anew: what is committed is signed, the rest comes again"
-    TOLD = "whoever asked is told, and asks again in the same words; what was kept is the answer"
-    LOOKED = "the next look does it"
-    WHERE_IT_STOPPED = "it goes on from what is whole, in the next session"
-    DESK = "what is signed stays at the desk; asked again, it goes on, and is sent and read once"
-    RUN_AGAIN = "nothing half is taken for whole; run again, the command does all of it"
-
-
-class Acts(enum.StrEnum):
-    """Who must act while it runs; after a crash always whoever runs the party: start it again."""
-
-    NOBODY = "nobody"
-    ASKER = "whoever asked (OperatorError: room on the node's disk, then again)"
-    PERHAPS = "whoever asked, if told (OperatorError: room on the node's disk, then again)"
-    KEPT = (
-        "whoever asked (OperatorError: room on the disk, then again; Refused: the operation that"
-        " was kept before is handed in first, as the hint says)"
-    )
-    COMMAND = "whoever runs it: it ends with an error (room on the disk, then again)"
-    AGAIN = "whoever asked, if told (Unavailable: again)"
-    OFFICER = "the officer, if told (OperatorError: room on the desk's disk; Unavailable: again)"
-
-    @property
-    def families(self) -> set[str]:
-        """Families of errors that whoever asked may be told."""
-        if self is Acts.NOBODY:
-            return set()
-        if self is Acts.OFFICER:
-            return {"OperatorError", "Unavailable"}
-        if self is Acts.KEPT:
-            return {"OperatorError", "Refused"}
-        return {"Unavailable" if self is Acts.AGAIN else "OperatorError"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One effect.
-
-    Args:
-        story: name of the story in `stories.py` that has it.
-        sure: it happens in every run of its story. What is not sure depends on what a group of
-            work or a frame holds together; it fails in the runs in which it happens.
-        seldom: no story has it for certain, nor often: it is known, and no fault is made there.
-        alike: the same code as in a delivery, about another event: `make test` takes every third.
-    """
-
-    use_case: str
-    story: str
-    effect: Effect
-    progress: Progress
-    acts: Acts = Acts.NOBODY
-    sure: bool = True
-    alike: bool = False
-    seldom: bool = False
 
 
 def _logged(use_case: str, story: str, what: str, log: str = "evidence") -> Iterator[Row]:
@@ -301,21 +236,28 @@ def _desk() -> Iterator[Row]:
     ):
         for whose, effects in ((DESK, at_desk), (KH, at_node)):
             for what in effects:
-                yield Row(use_case, story, Effect(whose, what), Progress.DESK, Acts.OFFICER)
+                acts = Acts.DESK if what in DESKS_DISK else Acts.OFFICER
+                acts = Acts.ASKER if what in NODE_SHOWS else acts
+                yield Row(use_case, story, Effect(whose, what), Progress.DESK, acts)
         if story == "desk sends":  # the other way round than in a delivery's story
             yield Row(use_case, story, Effect(KH, "sends Submit"), Progress.SENT_AGAIN)
             for what in ("handover", "accepted"):
                 yield _says(use_case, story, LA, what)
 
 
-DESK_SENDS = (
+DESKS_DISK = (
     "desk/inbox.py:Inbox._keep_corridors",
     "desk/inbox.py:Inbox._keep_page",
+    "desk/inbox.py:Inbox.keep",
     "desk/keeping.py:Keeping.told",
-    "desk/outbox.py:Outbox._change",
     "desk/outbox.py:Outbox._sent",
     "desk/outbox.py:Outbox.queue",
     "desk/store.py:DeskStore.end_days",
+)
+DESK_READS = ("desk/inbox.py:Inbox.keep", "sends AskRead")
+DESK_SENDS = (
+    *(what for what in DESKS_DISK if what not in DESK_READS),
+    "desk/outbox.py:Outbox._change",
     "sends AskIdentity",
     "sends AskInbox",
     "sends AskKeeping",
@@ -328,7 +270,6 @@ NODE_TAKES = (
     "sends DeskChallenge",
     "sends DeskWelcome",
 )
-DESK_READS = ("desk/inbox.py:Inbox.keep", "sends AskRead")
 NODE_SHOWS = ("node/officers/showings.py:Showings.note",)
 
 
