@@ -14,7 +14,9 @@ from saphan_broker.opening import StoreChoice
 from saphan_broker.store.redis.store import RedisStore
 from saphan_protocol.succession import check_chain
 from saphan_schemas.errors import OperatorError
+from support.broker_command import saphan_broker_here
 from support.brokers import World
+from support.command import saphan_here
 from support.lost_logs import KH, LA, renamed
 from support.reporting import Copy, copy_of
 from support.servers import Server
@@ -104,6 +106,21 @@ def test_a_server_that_is_behind_keeps_the_old_log_under_its_own_name(
             await exchange(world, first, second)  # the texts were in the store that is behind
 
     asyncio.run(scenario())
+    redis = ("--redis", f"unix://{server.socket}")
+    data, keys = ("--data", tmp_path / "data", *redis), ("--keys", tmp_path / "keys")
+    for number, origin in ((1, "bridge.example/evidence/1"), (2, "bridge.example/evidence/2")):
+        log, place = ("--log", str(number)), tmp_path / f"out{number}"
+        saphan_broker_here("log", "export", *data, *log, "--out", place / "logs")
+        head = (place / "logs/evidence/checkpoint").read_text()
+        assert head.splitlines()[0] == origin
+        saphan_broker_here("records", "export", *data, *keys, *log, "--out", place / "pack")
+        shown = saphan_broker_here("fsck", *data, *keys, *log, "--json").json
+        assert (shown["ok"], shown["coverage"]["heads"][1]["origin"]) == (True, origin)
+    pins = ("--pins", tmp_path / "data/pins.json")
+    words = (tmp_path / "out2/logs", "--pack", tmp_path / "out2/pack", *pins)
+    old = ("--old", tmp_path / "out1/logs")
+    shown = saphan_here("audit", "verify", *words, *old, "--json").json
+    assert shown["coverage"]["evidence"]["successor"]["gap"] > 0
 
 
 def test_nobody_else_sequences_while_reports_are_gathered(server: Server, tmp_path: Path) -> None:
