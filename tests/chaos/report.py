@@ -20,7 +20,8 @@ table { border-collapse: collapse; margin: 1em 0 } th, td { padding: 3px 10px; t
 border-bottom: 1px solid #ddd } th:first-child, td:first-child { text-align: left }
 svg { width: 100%; height: auto } h2 { margin-top: 2em } .bad { color: #b3261e; font-weight: bold }
 .good { color: #2e7d32; font-weight: bold } code { background: #f4f4f4; padding: 1px 4px }
-summary { cursor: pointer } .words { text-align: left }
+summary { cursor: pointer } td { white-space: nowrap }
+.words { text-align: left; white-space: normal }
 """
 
 
