@@ -50,18 +50,19 @@ def timeline(events: Sequence[dict[str, Any]], end: float) -> str:
         parts.append(_rule(LEFT, y + ROW - 1, WIDTH - RIGHT, y + ROW - 1))
         parts += [_span(span, y, across) for span in spans if span["target"] == target]
     top = 8 + ROW * len(targets) + 16
+    highest = max([1, *_counts(events, "acknowledged", end), *_counts(events, "accepted", end)])
     for what, stroke, fill in (
         ("acknowledged", "#546e7a", "none"),
         ("accepted", "#2e7d32", "#a5d6a7"),
     ):
-        parts.append(_curve(_counts(events, what, end), top, end, stroke, fill))
+        heights = [count / highest for count in _counts(events, what, end)]
+        parts.append(_curve(heights, top, end, stroke, fill))
     x = across(over)
     parts.append(_rule(x, 8, x, top + CHART, dash="4 3"))
-    parts.append(_text(x + 4, top - 4, "all faults over"))
+    parts.append(_text(x - 4, top - 4, "all faults over", anchor="end"))
     parts.append(_text(LEFT - 8, top + 12, "per second", anchor="end"))
     parts.append(_text(LEFT - 8, top + 28, "accepted", anchor="end", fill="#2e7d32"))
     parts.append(_text(LEFT - 8, top + 44, "acknowledged", anchor="end", fill="#546e7a"))
-    highest = max([1, *_counts(events, "acknowledged", end), *_counts(events, "accepted", end)])
     parts.append(_text(LEFT - 8, top + 60, f"at most {highest}", anchor="end"))
     parts.append(_axis(top + CHART, end, across))
     return "".join([*parts, "</svg>"])
@@ -118,12 +119,12 @@ def _scale(end: float) -> Any:
     return lambda at: LEFT + (WIDTH - LEFT - RIGHT) * min(1.0, max(0.0, at / end))
 
 
-def _curve(counts: Sequence[int], top: int, end: float, stroke: str, fill: str) -> str:
+def _curve(heights: Sequence[float], top: int, end: float, stroke: str, fill: str) -> str:
+    """Heights from 0 to 1, one for each second: both curves of a picture have one scale."""
     across = _scale(end)
-    highest = max(1, *counts)
     points = [
-        f"{across((number + 0.5) * STEP_S):.1f},{top + CHART - (CHART - 8) * count / highest:.1f}"
-        for number, count in enumerate(counts)
+        f"{across((number + 0.5) * STEP_S):.1f},{top + CHART - (CHART - 8) * height:.1f}"
+        for number, height in enumerate(heights)
     ]
     first, last = f"{across(0):.1f},{top + CHART}", f"{across(end):.1f},{top + CHART}"
     area = f'<polygon points="{first} {" ".join(points)} {last}" fill="{fill}" opacity="0.5"/>'

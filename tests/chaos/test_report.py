@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from chaos import report
 from chaos.load import Pushed
+from chaos.pictures import timeline
 from chaos.recovering import Recovered, recoveries
 from chaos.rounds import Outcome
 from chaos.schedule import BROKER, Fault, Schedule
@@ -59,6 +62,27 @@ def test_its_pictures_are_whole_and_nothing_is_fetched() -> None:
     for picture in pictures:
         ElementTree.fromstring(picture)  # noqa: S314 - our own
     assert not re.search(r"(src|href)=|https?:|@import|url\(", page)
+
+
+def test_both_curves_of_a_picture_have_one_scale() -> None:
+    """Three are acknowledged in a second and one is accepted: a third as high."""
+    three = [EVENTS[4]] * 3
+    picture = timeline([*three, EVENTS[6]], 9.0)
+    lines = re.findall(r'<polyline points="([^"]+)"', picture)
+    tops = [min(float(point.split(",")[1]) for point in line.split()) for line in lines]
+    bottom = max(float(point.split(",")[1]) for point in lines[0].split())
+    acknowledged, accepted = (bottom - top for top in tops)
+    assert accepted == pytest.approx(acknowledged / 3, abs=0.2)
+
+
+def test_what_was_drawn_and_found_nobody_has_not_happened() -> None:
+    missed = [event | {"struck": 0} if event["what"] == "fault over" else event for event in EVENTS]
+    one = outcome([])
+    assert "1 rounds, 2 faults" in report.page([one], [], "", "here")
+    one.events = missed
+    page = report.page([one], [], "", "here")
+    assert "1 rounds, 0 faults" in page
+    assert 'fill-opacity="0.08"' in page
 
 
 def test_a_way_has_recovered_when_something_new_was_accepted_over_it(tmp_path: Path) -> None:
