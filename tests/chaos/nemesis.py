@@ -25,7 +25,7 @@ STEPS: Final = 20
 """A clock that drifts is moved in so many small steps."""
 IN_STEP_S: Final = 10.0
 """How long an operator waits for a replica that is to be promoted and does not follow yet."""
-HOLDER_S: Final = 20.0
+HOLDER_S: Final = 60.0
 """How long is looked for somebody who sequences; then the fault is left out, and that is told."""
 RESET: Final = 1
 BACK: Final = 2

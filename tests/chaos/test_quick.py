@@ -39,8 +39,8 @@ def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
 
 
 def sure(played: Schedule) -> set[tuple[str, str]]:
-    """(kind, target) of what breaks for certain, whatever the machine: the log and both of Valkey's
-    programs are lost, the sequencer, a node and a desk killed."""
+    """(kind, target) of what breaks for certain, whatever the machine: the log is lost, a replica
+    is promoted, and the sequencer, Valkey's programs, a node and a desk are killed."""
     killed = {SEQUENCER, PRIMARY, REPLICA, *AGENCIES, *DESKS}
     return {
         (one.kind, one.target)
