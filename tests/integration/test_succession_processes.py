@@ -18,7 +18,8 @@ async def _succeeded(crew: Crew) -> bytes:
     which nobody has brought again."""
     await crew.enrol()
     broker = crew.members[0].broker
-    await exchange(crew, *crew.agencies.values())
+    first, second = crew.agencies.values()
+    await exchange(crew, first, second)
     copy = await copy_of(broker.state)
     ((_place, text),) = (await broker.store.packages(0, len(copy.leaves))).items()
     await broker.stop()
@@ -58,6 +59,7 @@ def test_a_text_that_one_process_was_brought_reaches_sessions_and_successors_of_
             await holder.broker.stop()
             await until(lambda: follower.broker.role.holding)
             crew.url = follower.url
-            await exchange(crew, *crew.agencies.values())  # judged by that agreement
+            first, second = crew.agencies.values()
+            await exchange(crew, first, second)  # judged by that agreement
 
     asyncio.run(scenario())
