@@ -21,7 +21,7 @@ AGAIN_S: Final = MINUTE_MS / 1000
 
 
 async def keep_looking(
-    look: Callable[[], Awaitable[None]],
+    look: Callable[[], Awaitable[bool | None]],
     matters: Matters,
     events: Events,
     alarms: Alarms,
@@ -30,6 +30,7 @@ async def keep_looking(
     """Look, for ever; what fails is tried again after a minute.
 
     Args:
+        look: False means that the broker could not do its part now: it is asked after a minute.
         matters: whether an event asks for a look.
         what: it is looked after, for the log of a bug.
     """
@@ -37,8 +38,8 @@ async def keep_looking(
         while True:
             wait_s = AGAIN_S
             try:
-                await look()
-                wait_s = LOOK_S
+                if await look() is not False:
+                    wait_s = LOOK_S
             except SaphanError as error:
                 alarms.sound(error)
             except Exception:

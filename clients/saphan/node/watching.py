@@ -43,8 +43,8 @@ class Watching:
         """Look, for ever; what fails now is tried again at the next look."""
         await keep_looking(self.look, _changes, self.events, self.alarms, "keys")
 
-    async def look(self) -> None:
-        """One look at everything.
+    async def look(self) -> bool:
+        """One look at everything; whether the broker could judge what it was offered.
 
         Raises:
             OperatorError: the disk.
@@ -56,7 +56,7 @@ class Watching:
         if not self.restored.listening:
             # A restored node has not heard yet what was handed over meanwhile.
             await self._consign_anew()
-        await self._offer()
+        return await self._offer()
 
     async def import_bound(self, kind: Kind, package: bytes) -> dict[str, Any]:
         """Heed a package that came by hand, from now on; what it binds.
@@ -86,17 +86,21 @@ class Watching:
         if await self.engine.in_sealing(lambda: self.engine.consign_due(self.clock())):
             self.line.offer(None)
 
-    async def _offer(self) -> None:
+    async def _offer(self) -> bool:
         """Tell the broker what it does not show yet; what it answers is shown, and changes nothing
-        here: whoever withholds a revocation does not decide whether it binds."""
+        here: whoever withholds a revocation does not decide whether it binds. False: it cannot
+        just now, and is asked again soon."""
         for offer in await self.engine.in_reading(self.bound.offers):
             operation = offer.package if offer.kind == "operation" else None
             order = offer.package if offer.kind == "order" else None
             try:
                 result = await self.line.register(operation=operation, order=order)
             except SaphanError:
-                return  # the line is down: it is offered when it opens
+                return True  # the line is down: it is offered when it opens
+            if result.retry_after_ms:
+                return False
             self.bound.answered(offer, result.code)
+        return True
 
 
 def _changes(event: Event) -> bool:

@@ -56,8 +56,8 @@ class HoldWatch:
         """Look, for ever; what fails now is tried again at the next look."""
         await keep_looking(self.look, self._matters, self.events, self.alarms, "holds")
 
-    async def look(self) -> None:
-        """One look at everything.
+    async def look(self) -> bool:
+        """One look at everything; whether the broker could judge what it was offered.
 
         Raises:
             OperatorError: the disk, an archive key.
@@ -68,8 +68,9 @@ class HoldWatch:
         if not self.restored.listening:
             # A restored node has not heard yet what it has said.
             await self._say()
-        await self._offer()
+        judged = await self._offer()
         await self.engine.in_reading(self._alarm)
+        return judged
 
     async def take(self, package: bytes, terms: bytes, salt: bytes) -> dict[str, Any]:
         """Heed an order from now on; the hold that it is about, as `HoldList.listed` shows it.
@@ -102,14 +103,18 @@ class HoldWatch:
         if said:
             self.line.wake_statements()
 
-    async def _offer(self) -> None:
-        """What the broker answers is shown, and changes nothing here."""
+    async def _offer(self) -> bool:
+        """What the broker answers is shown, and changes nothing here; False: it cannot just now,
+        and has refused nothing."""
         for offer in await self.engine.in_reading(self.orders.offers):
             try:
                 result = await self.line.register(hold=offer.package)
             except SaphanError:
-                return  # the line is down: it is offered when it opens
+                return True  # the line is down: it is offered when it opens
+            if result.retry_after_ms:
+                return False
             self.orders.answered(offer, result.code)
+        return True
 
     def _alarm(self) -> None:
         """What a person must look at; what is cured is over."""
