@@ -14,7 +14,7 @@ from saphan.node import looking, sealing
 from saphan.node.retaining import sweeping
 from saphan.node.wire import line, session
 from saphan_protocol import stanza
-from saphan_schemas.errors import SaphanError
+from saphan_schemas.errors import SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 
 from matrix.attachment_seams import install_attachments
@@ -27,6 +27,8 @@ from matrix.table import ROWS
 from matrix.world import PATIENCE_S, World
 
 AGAIN_S = 0.02
+SILENCE_S = 2.0
+"""After this long whoever asked looks whether anybody is there that could answer."""
 
 
 @dataclass
@@ -114,7 +116,7 @@ async def _ask(world: World, story: Story, subject: object, ran: Ran) -> None:
     while True:
         crashed = world.effects.crashed
         try:
-            await story.act(world, subject)
+            await _answered(world, asyncio.ensure_future(story.act(world, subject)))
         except (SaphanError, RuntimeError) as error:
             # Whoever asks a program that is killed hears nothing, and asks when it is back.
             if world.effects.crashed == crashed and isinstance(error, SaphanError):
@@ -123,6 +125,23 @@ async def _ask(world: World, story: Story, subject: object, ran: Ran) -> None:
             await asyncio.sleep(AGAIN_S)
         else:
             return
+
+
+async def _answered(world: World, acting: asyncio.Future[Any]) -> None:
+    """Wait for the answer; who has crashed gives none, and is not waited for."""
+    crashed = world.effects.crashed
+    try:
+        while not acting.done():
+            await asyncio.wait({acting}, timeout=SILENCE_S)
+            if world.effects.crashed > crashed:
+                await world.up()
+                await asyncio.wait({acting}, timeout=SILENCE_S)
+                break
+        if not acting.done():
+            raise Unavailable("line_down", "whoever was asked has crashed")
+        await acting
+    finally:
+        acting.cancel()
 
 
 def family(error: SaphanError) -> str:
