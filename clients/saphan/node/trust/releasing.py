@@ -110,9 +110,7 @@ def _released(
     return None
 
 
-def _newest(
-    db: Database, logs: Logs, bulletin: bytes, recipient: str
-) -> tuple[int, bytes] | None:
+def _newest(db: Database, logs: Logs, bulletin: bytes, recipient: str) -> tuple[int, bytes] | None:
     """Index and bytes of the newest consignment that the present log showed."""
     return db.row(
         "SELECT idx - ?3, statement FROM entries WHERE bulletin = ?1 AND recipient = ?2"
