@@ -17,6 +17,7 @@ from saphan.node.service import NodeService
 from saphan_schemas.errors import Refused, Unavailable
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role
+from support.attaching import pdf, upload
 from support.bridge import KH, LA, SECRET, states, wish
 from support.hold_files import hold_file
 from support.threads import letter
@@ -65,7 +66,6 @@ class Sent:
     number: int
     bulletin: bytes = b""
     expires: int | None = None
-    retain_until: int | None = None
     passed: bool = False
 
     @property
@@ -78,8 +78,7 @@ async def numbered(_world: World, number: int) -> Sent:
 
 
 async def send(world: World, sent: Sent) -> None:
-    given = {"expires": sent.expires, "retain_until": sent.retain_until}
-    more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    more: dict[str, Any] = {} if sent.expires is None else {"expires": sent.expires}
     sent.bulletin = await world.la.send(wish(**more), sent.asked)
     world.ledger.acknowledged(sent.bulletin.hex(), LA, [KH])
 
@@ -320,9 +319,13 @@ COSIGN = Story(witnessed, ask_witnesses, all_signed)
 
 
 async def due_tomorrow(world: World, number: int) -> Sent:
+    """With a file: it goes as well."""
     tomorrow = world.bridge.clock() // DAY_MS + 1
-    sent = Sent(number, retain_until=tomorrow)
-    await send(world, sent)
+    sent = Sent(number)
+    file = await asyncio.to_thread(upload, world.la, pdf(1000, number))
+    about = wish(attachments=(file,), retain_until=tomorrow)
+    sent.bulletin = await world.la.send(about, sent.asked)
+    world.ledger.acknowledged(sent.bulletin.hex(), LA, [KH])
     await world.until(lambda: accepted(world, sent))
     return sent
 
