@@ -109,8 +109,6 @@ class State:
         self.recent_rows = RecentRows()
         self.listeners = Listeners()
         self.directory = Directory()
-        self._textless: set[int] = set()
-        """Leaves whose texts a lost log had, and nobody has brought yet."""
         self.bundles = Bundles()
         self.types = {known.name: known.digest for known in known_types()}
         origins: dict[Log, str] = {
@@ -122,8 +120,7 @@ class State:
         """Directory size that the newest anchor leaf names."""
         self.anchor: AnchorRow | None = None
         """The newest anchor leaf."""
-        self.anchored_at = 0
-        """When it was logged, ms; of one that another process wrote, when it was read."""
+        self.anchored_at = 0  # when it was logged, ms; read, if another process wrote it
         self.certificate: bytes | None = None
         """SHA-256 of the TLS certificate that nodes see, our own or a proxy's; None without TLS."""
         self.catch_up: CatchUp = _here_already
@@ -141,6 +138,7 @@ class State:
         self.verifying = ThreadPoolExecutor(VERIFY_THREADS, "verify")
         self.verifier = Verifier(self.verifying, VERIFY_THREADS, self.verified)
         self._reopen = reopen
+        self._textless = set[int]()  # leaves whose texts a lost log had, and nobody has brought yet
 
     @property
     def evidence(self) -> LogBook:
