@@ -140,7 +140,7 @@ class HoldWatch:
             name = str(event["event"])
             return name.startswith("hold_") or (self._any and name in _TELLING)
         opened = kind == "line" and event["state"] == "open"
-        return opened or kind in (DIRECTORY, "lagged") or (self._any and kind == "inbox")
+        return opened or kind in (DIRECTORY, HOLDS, "lagged") or (self._any and kind == "inbox")
 
 
 def _past(count: int) -> OperatorError:
