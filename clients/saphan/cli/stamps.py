@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from saphan_schemas.width import fit
 
 from saphan.cli.speech import say
+from saphan.zone import read_zone
 
 LABEL_CELLS = 14
 
@@ -19,10 +19,10 @@ def stamp(millis: int) -> str:
 
 def stamp_in(millis: int, zone: str) -> str:
     """A time in a zone, which is named; in UTC where this machine does not know the zone."""
-    try:
-        local = datetime.fromtimestamp(millis / 1000, ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    where = read_zone(zone)
+    if where is None:
         return f"{stamp(millis)[:16]} UTC"
+    local = datetime.fromtimestamp(millis / 1000, where)
     return f"{local.strftime('%Y-%m-%d %H:%M')} ({zone})"
 
 

@@ -12,12 +12,12 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from saphan_schemas.fields import Choice
 
 from saphan.folding.spelling import fold
 from saphan.form.question import Question, Scalar
+from saphan.zone import read_zone
 
 LEAVE_OUT: Final = "-"
 """Typed to leave out a field although Enter would take something."""
@@ -99,10 +99,13 @@ def as_written(question: Question, typed: str, zone: str) -> str | Misread:
 
 def to_utc(text: str, zone: str) -> str | Misread:
     """ "2025-10-14 06:40" on the wall in a zone, as "2025-10-13T23:40:00Z"."""
+    where = read_zone(zone)
+    if where is None:
+        return Misread("form.time_wanted")
     try:
-        here = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+        here = datetime.fromisoformat(text).replace(tzinfo=where)
         return here.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, ZoneInfoNotFoundError):
+    except (ValueError, OverflowError):
         return Misread("form.time_wanted")
 
 

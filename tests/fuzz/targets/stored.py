@@ -11,6 +11,7 @@ from saphan_broker.store.redis import packing
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.archive import formats
 from saphan_broker.store.redis.archive.envelope import HEAD_BYTES, seal, unseal
+from saphan_broker.store.redis.line import UNREADABLE
 from saphan_broker.store.redis.sentinels import parse_answers
 from saphan_broker.store.rows import HoldRow
 from saphan_protocol.identity import sha256
@@ -62,7 +63,7 @@ def _told(data: bytes) -> object:
     reader.feed(data)
     try:
         replies = [reader.gets() for _ in range(3)]
-    except hiredis.ProtocolError:
+    except UNREADABLE:
         return None  # the line is ended
     return parse_answers(replies, "bridge")
 

@@ -22,6 +22,9 @@ from saphan_broker.store.redis.refusals import Reply, checked
 Argument = bytes | str | int
 Command = Sequence[Argument]
 
+UNREADABLE: Final = (hiredis.ProtocolError, TypeError)
+"""What the parser says of bytes that are no answer; the second of a map whose keys are maps."""
+
 _MORE: Final = object()
 _pack: Final[Callable[[tuple[Argument, ...]], bytes]] = hiredis.pack_command  # type: ignore[assignment]
 
@@ -122,7 +125,7 @@ class Line(asyncio.Protocol):
         try:
             while (reply := self._reader.gets()) is not _MORE:
                 self._answered(reply)
-        except hiredis.ProtocolError as error:
+        except UNREADABLE as error:
             self.abort(f"it does not speak the protocol: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:

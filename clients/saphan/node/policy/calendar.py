@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ from saphan_schemas.limits import LIMITS
 
 from saphan.durable import read_bounded
 from saphan.threads.holidays import HOLIDAYS_BYTES, Country, Holidays, parse_holidays
+from saphan.zone import read_zone
 
 ZONES: Final = {"la": "Asia/Vientiane", "kh": "Asia/Phnom_Penh"}
 """Of a country with one zone."""
@@ -50,11 +51,3 @@ class CalendarSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             except SaphanError as error:
                 failed.append(error)
         return found, failed
-
-
-def read_zone(name: str) -> ZoneInfo | None:
-    """A zone of this machine's list; None if that does not have it."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None

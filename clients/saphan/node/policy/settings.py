@@ -30,12 +30,13 @@ from saphan_schemas.limits import LIMITS, MIB
 from saphan_schemas.strict_json import parse_json
 
 from saphan.durable import read_handle
-from saphan.node.policy.calendar import CalendarSettings, read_zone
+from saphan.node.policy.calendar import CalendarSettings
 from saphan.node.policy.four_eyes import FourEyes, KindList
 from saphan.node.policy.recalls import WITHOUT_RECALLS, RecallSettings
 from saphan.node.policy.retention import WITHOUT as WITHOUT_RETENTION
 from saphan.node.policy.retention import RetentionSettings
 from saphan.node.policy.rules import OfficerMap, Officers, RuleList, Rules, SectionMap
+from saphan.zone import read_zone
 
 SETTINGS_NAME: Final = "settings.json"
 SETTINGS_BYTES: Final = 256 * 1024

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from saphan_schemas.body_types import BodyType
 from saphan_schemas.explaining import explain_beside, place
@@ -28,6 +27,7 @@ from saphan.web.writing.forms.kinds import FormKind, form_kind
 from saphan.web.writing.forms.nesting import nested
 from saphan.web.writing.forms.standing import Described, Standing, standing
 from saphan.web.writing.forms.walking import Part
+from saphan.zone import read_zone
 
 RECIPIENTS: Final = "/to"
 _CARRIAGE: Final = ("/urgency", "/exercise", "/marking")
@@ -139,12 +139,9 @@ def with_recipients(answers: Answers, to: Sequence[str]) -> Answers:
 def zone_of(answers: Answers, lang: str) -> str:
     """The zone of the times in a form: the one it names, if there is such a one."""
     named = answers.get(ZONE)
-    try:
-        if isinstance(named, str):
-            ZoneInfo(named)
-            return named
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        pass  # half-typed, or no zone at all: the field itself says so
+    if isinstance(named, str) and read_zone(named) is not None:
+        return named
+    # Half-typed, or no zone at all: the field itself says so.
     return ZONES.get(lang, ZONES["lo"])
 
 

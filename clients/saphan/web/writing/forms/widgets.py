@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from saphan_schemas.fields import Choice
 from saphan_schemas.messages import text
@@ -20,6 +19,7 @@ from saphan.form.question import Scalar
 from saphan.form.reading import to_utc
 from saphan.web.writing.forms.codes import shown, whole_list
 from saphan.web.writing.forms.walking import Leaf
+from saphan.zone import read_zone
 
 Control = Literal[
     "line", "prose", "number", "date", "time", "yes_no", "select", "search", "entry", "attachment"
@@ -187,9 +187,12 @@ def _texts(item: Any, key: str = "") -> Any:
 def local_time(written: str, zone: str) -> str:
     """A time in UTC as the clock in a zone shows it; unchanged where that says less, or it is no
     time: "2025-10-13T23:40:00Z" in Asia/Vientiane is "2025-10-14 06:40"."""
+    where = read_zone(zone)
+    if where is None:
+        return written
     try:
-        there = datetime.fromisoformat(written).astimezone(ZoneInfo(zone))
-    except (ValueError, OverflowError, ZoneInfoNotFoundError):
+        there = datetime.fromisoformat(written).astimezone(where)
+    except (ValueError, OverflowError):
         return written
     for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"):
         said = there.strftime(form)
