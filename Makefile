@@ -63,7 +63,7 @@ bench-page: $(STAMP) ## measure the desk's page in a browser, three minutes; RES
 bench-retention: $(STAMP) ## destroy a million due bulletins, a quarter of an hour; RESULTS-retention.md
 	@$(BIN)/python -m benchmarks.retention
 
-bench-speed: $(STAMP) ## measure beside NATS and Redis streams, forty minutes; RESULTS-speed.md
+bench-speed: $(STAMP) ## measure beside NATS and Redis streams, half an hour; RESULTS-speed.md
 	@$(BIN)/python -m benchmarks.run_speed
 
 model: $(STAMP) ## search the larger worlds of the model of a delivery, a quarter of an hour; prints

@@ -1,6 +1,6 @@
 """`make bench-speed`: how fast, beside NATS and Redis streams; writes RESULTS-speed.md.
 
-python -m benchmarks.run_speed           five interleaved runs, about forty minutes
+python -m benchmarks.run_speed           three interleaved runs, about half an hour
 python -m benchmarks.run_speed --quick   one run of short blocks; prints, writes nothing
 python -m benchmarks.run_speed --toy     every piece once; figures mean nothing
 """
@@ -59,7 +59,7 @@ class Plan:
 
 
 FULL: Final = Plan(
-    runs=5,
+    runs=3,
     floor_seconds=2.0,
     frames=250,
     batches=30,
