@@ -25,6 +25,7 @@ from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan.node.alarms import Alarms
 from saphan.node.engine import Engine
 from saphan.node.events import Events
+from saphan.node.resting import rest
 from saphan.node.restored import Restored
 from saphan.node.retaining.archive_days import ArchiveDays
 from saphan.node.retaining.armed import Armed
@@ -96,10 +97,11 @@ class Sweeping:
         if self.restored.listening:
             return 0
         await self.engine.in_frames(self.begin)
-        while True:
-            if not await self.engine.in_reading(self.reckoner.step):
-                break
-            await asyncio.sleep(PAUSE_S)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while await self.engine.in_reading(self.reckoner.step):
+            await rest(begun, PAUSE_S)
+            begun = loop.time()
         await self._ask()
         today = await self.engine.in_frames(self.today)
         if today is None:

@@ -23,6 +23,7 @@ from saphan_schemas.records import Header, Sealed
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
 from saphan.node.engine import Engine
+from saphan.node.resting import rest
 from saphan.node.rows.db import Database, Row
 from saphan.node.subjects.index import SubjectIndex
 from saphan.subjects.references import Reference, references_of
@@ -41,9 +42,10 @@ SETTLE_S: Final = DAY_MS / 1000
 
 _WAITS: Final = (
     "SELECT b.seq, b.id, b.header, b.header_id, b.wrapped, b.wrap_day, c.ciphertext"
-    " FROM unindexed JOIN bulletins b USING (seq) JOIN bodies c USING (seq)"
+    " FROM unindexed CROSS JOIN bulletins b USING (seq) CROSS JOIN bodies c USING (seq)"
     " WHERE b.wrapped IS NOT NULL"
 )
+"""CROSS: from what waits on, whatever SQLite guesses; it would go through all bulletins."""
 
 
 class Indexing:
@@ -60,7 +62,9 @@ class Indexing:
         if self._index.renewed:
             self._alarms.sound(_renewed())
         settled = -SETTLE_S
+        loop = asyncio.get_running_loop()
         while True:
+            begun = loop.time()
             try:
                 done = await engine.in_reading(self.step)
                 rested = not done and time.monotonic() - settled >= SETTLE_S
@@ -72,7 +76,7 @@ class Indexing:
             except Exception:
                 log.exception("the index of references met a bug")
                 done = 0
-            await asyncio.sleep(PAUSE_S if done else IDLE_S)
+            await rest(begun, PAUSE_S if done else IDLE_S)
 
     async def finish(self, engine: Engine) -> None:
         """Step 3; raises OperatorError: the disk."""
@@ -85,7 +89,7 @@ class Indexing:
         Raises:
             OperatorError: the disk; nothing of the portion was kept.
         """
-        return self._keep(self._db.rows(f"{_WAITS} ORDER BY b.seq LIMIT ?", (PORTION,)))
+        return self._keep(self._db.rows(f"{_WAITS} ORDER BY unindexed.seq LIMIT ?", (PORTION,)))
 
     def one(self, bulletin: bytes) -> None:
         """Step 2 of this one before all others, if it waits; raises as `step`."""

@@ -31,9 +31,11 @@ _WATCHED: Final = (
     "SELECT c.own, b.seq, e.bulletin, b.sender, e.recipient, e.time FROM"  # noqa: S608 - constants
     " (SELECT 1 AS own, bulletin FROM recall_orders WHERE open = 1"
     " UNION ALL SELECT 0, bulletin FROM recalled WHERE answer IS NULL AND stopped = 0) c"
-    f" JOIN {_JOINED} JOIN bulletins b ON b.id = e.bulletin"
-    f" WHERE e.bulletin = c.bulletin AND {_OPEN} ORDER BY e.time"
+    " CROSS JOIN entries e ON e.bulletin = c.bulletin"
+    " CROSS JOIN deliveries d ON d.bulletin = e.bulletin AND d.recipient = e.recipient"
+    f" CROSS JOIN bulletins b ON b.id = e.bulletin WHERE {_OPEN} ORDER BY e.time"
 )
+"""CROSS: from the few open recalls on, whatever SQLite guesses; it would go through all entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
