@@ -20,7 +20,7 @@ from saphan_broker.seeds import DayKeys
 from saphan_broker.store.redis.address import RedisAddress
 
 from benchmarks import programs
-from benchmarks.ingest import Ingested, Prepared
+from benchmarks.ingest import Ingested, Prepared, measured
 from benchmarks.valkey import Valkey, valkey
 from benchmarks.world import NAME, World
 
@@ -88,7 +88,7 @@ async def ingest(world: World, engine: Engine, prepared: Prepared, log: Path) ->
         served(world, engine, log) as (broker, url, _),
         programs.started("client", log, "benchmarks.ingest_client") as client,
     ):
-        return await push(broker, client, pushing(world, prepared, url))
+        return await measured(broker, client, pushing(world, prepared, url))
 
 
 def pushing(world: World, prepared: Prepared, url: str) -> dict[str, Any]:
@@ -101,20 +101,3 @@ def pushing(world: World, prepared: Prepared, url: str) -> dict[str, Any]:
         "window": prepared.window,
         "warm": prepared.warm,
     }
-
-
-async def push(
-    broker: programs.Program, client: programs.Program, command: dict[str, Any]
-) -> Ingested:
-    """One command of the client, and what the broker used for it.
-
-    Raises:
-        RuntimeError: a bulletin was refused.
-    """
-    before = broker.cpu_seconds()
-    told = await client.ask(command)
-    used = broker.cpu_seconds() - before
-    if told["refused"]:
-        raise RuntimeError(f"{told['refused']} bulletins were refused: {told['codes']}")
-    memory, peak = broker.memory()
-    return Ingested(told["rate"], used / told["accepted"] * 1e6, memory, peak, told["accepted"])

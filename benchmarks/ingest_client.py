@@ -1,8 +1,9 @@
 """A process that pushes bulletins sealed beforehand: `python -m benchmarks.ingest_client`.
 
-Each session logs in as its agency's node, keeps a number of frames in flight, and takes and
-acknowledges its feed as a node does, without verifying it: what is measured is the broker.
-Commands, one JSON object a line: {"do": "push", ...} and {"do": "stream", ...}.
+Each session logs in as the node of its agency that has all there was before, keeps a number of
+frames in flight, and takes and acknowledges its feed as a node does, without verifying it: what is
+measured is the broker. Commands, one JSON object a line: {"do": "know", ...}, then
+{"do": "push", ...} or {"do": "stream", ...}.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,11 @@ class Tally:
         }
 
 
+Known = tuple[int | None, int]
+"""What a node has: the last evidence entry of its corridors, and how many directory leaves."""
+NOTHING: Known = (None, 0)
+
+
 class LineClosed(Exception):
     """The broker has ended the session, or will not begin one."""
 
@@ -88,18 +95,21 @@ class Session:
         self._ws = ws
         self._tally = tally
 
-    async def log_in(self, agency: str, key: SigningKey) -> None:
-        """Answer the challenge as a node that knows nothing yet."""
+    async def log_in(self, agency: str, key: SigningKey, known: Known = NOTHING) -> Known:
+        """Answer the challenge as a node that knows so much; gives what there is to know."""
         asked = await self._frame()
         assert isinstance(asked, Challenge), asked
         nonce = os.urandom(32)
+        after, leaves = known
         context = session_context(asked.evidence, asked.nonce, nonce, None, None)
         signature = sign_one(key, SESSION_TYPE, encode(context), os.urandom(32))
-        login = Login(agency, key.key_id, nonce, (), None, system_clock(), None, signature)
+        now = system_clock()
+        login = Login(agency, key.key_id, nonce, (), after, now, None, signature, leaves)
         await self._ws.send_bytes(encode(login))
         welcome = await self._frame()
         if not isinstance(welcome, Welcome):
             raise LineClosed(f"no welcome but {welcome}")
+        return welcome.newest, welcome.leaves
 
     async def ask(self, frame: bytes) -> Answer:
         """Send one frame and wait for its answer; takes the feed meanwhile."""
@@ -134,41 +144,73 @@ class Session:
         return _decoder.decode(message.data)
 
 
+@asynccontextmanager
+async def logged_in(
+    url: str, folder: Path, tally: Tally, known: Known
+) -> AsyncIterator[tuple[Session, Known]]:
+    """An office's line to the broker, and what there was to know when it opened."""
+    office = Office(folder)
+    key = read_node(office.key_file(Role.NODE, b""))
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(
+            f"{url}/v1/session", compress=0, max_msg_size=LIMITS.frame_bytes + 65_536
+        ) as ws,
+    ):
+        session = Session(ws, tally)
+        yield session, await session.log_in(office.read_agency().agency, key, known)
+
+
+async def know(url: str, offices: Sequence[Path]) -> dict[str, Any]:
+    """What each office's node would have by now: no old entry is brought while it is measured."""
+    found = []
+    for folder in offices:
+        async with logged_in(url, folder, Tally(), NOTHING) as (_, newest):
+            found.append(newest)
+    return {"known": found}
+
+
 async def push(
-    url: str, offices: Sequence[Path], work: Sequence[Iterator[bytes]], window: int, warm: int
+    url: str,
+    offices: Sequence[tuple[Path, Known]],
+    work: Sequence[Iterator[bytes]],
+    window: int,
+    warm: int,
 ) -> dict[str, Any]:
     """Push frames over one session for each office; all begin together."""
     tally = Tally()
-    async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
+    async with AsyncExitStack() as stack:
         sessions = []
-        for folder in offices:
-            ws = await http.ws_connect(
-                f"{url}/v1/session", compress=0, max_msg_size=LIMITS.frame_bytes + 65_536
-            )
-            session = Session(ws, tally)
-            office = Office(folder)
-            key = read_node(office.key_file(Role.NODE, b""))
-            await session.log_in(office.read_agency().agency, key)
-            sessions.append(session)
-        for session, frames in zip(sessions, work, strict=True):
-            tasks.create_task(session.push(frames, window))
+        for folder, known in offices:
+            line = logged_in(url, folder, tally, known)
+            sessions.append((await stack.enter_async_context(line))[0])
+        async with asyncio.TaskGroup() as tasks:
+            for session, frames in zip(sessions, work, strict=True):
+                tasks.create_task(session.push(frames, window))
     return tally.report(warm)
 
 
 async def answer(command: dict[str, Any]) -> dict[str, Any]:
     """Do what one command says.
 
-    push: {url, offices, files, window, warm}: frames from files of `write_frames`.
-    stream: {url, office, recipient, frames, batch, window}: sealed while they are sent.
+    know: {url, offices}: gives {known}, which the other two take.
+    push: {url, offices, known, files, window, warm}: frames from files of `write_frames`.
+    stream: {url, offices, known, recipient, frames, batch, window, warm}: sealed while sent.
     """
     offices = [Path(one) for one in command["offices"]]
+    if command["do"] == "know":
+        return await know(command["url"], offices)
     if command["do"] == "push":
         work = [iter(read_frames(Path(one))) for one in command["files"]]
     else:
         now = system_clock()
         sealer = Sealer.of(Office(offices[0]), Office(Path(command["recipient"])), now)
         work = [sealer.frames(command["frames"], command["batch"], now)]
-    return await push(command["url"], offices, work, command["window"], command["warm"])
+    lines = [
+        (folder, (after, leaves))
+        for folder, (after, leaves) in zip(offices, command["known"], strict=True)
+    ]
+    return await push(command["url"], lines, work, command["window"], command["warm"])
 
 
 def write_frames(path: Path, frames: Iterator[bytes]) -> None:

@@ -19,8 +19,8 @@ from typing import Final
 from saphan_broker.store.redis.keys import Keys
 
 from benchmarks import programs
-from benchmarks.engines import OBJECTS, VALKEY, push, pushing, served
-from benchmarks.ingest import Prepared
+from benchmarks.engines import OBJECTS, VALKEY, pushing, served
+from benchmarks.ingest import Prepared, measured
 from benchmarks.valkey import Valkey
 from benchmarks.world import NAME, RECIPIENT, SENDER, World
 
@@ -63,7 +63,7 @@ async def measure(world: World, prepared: Prepared, count: int, still: float, lo
         assert server is not None
         empty = await server.used()
         async with programs.started("client", log, "benchmarks.ingest_client") as client:
-            pushed = await push(broker, client, pushing(world, prepared, url))
+            pushed = await measured(broker, client, pushing(world, prepared, url))
         opened = await server.used() - empty
         recipient = world.office(RECIPIENT).folder
         await stack.enter_async_context(programs.node(recipient, url, log))
