@@ -63,14 +63,16 @@ class Orders:
     def add(self, ordered: Ordered, index: int) -> None:
         """Take an order at its directory leaf; other parties' later ones may be here already."""
         place = bisect_left(self._leaves, index)
+        told = self._after[:place]
+        now = told[-1] if told else IN_FORCE
+        for one in (ordered, *self.all[place:]):
+            now = after(now, one)
+            told.append(now)
+        # Others judge bulletins meanwhile: what an order amounts to is here before the order is.
+        self._after = told
+        insort(self._of.setdefault(ordered.order.agency, []), index)
         self.all.insert(place, ordered)
         self._leaves.insert(place, index)
-        insort(self._of.setdefault(ordered.order.agency, []), index)
-        del self._after[place:]
-        now = self._after[-1] if self._after else IN_FORCE
-        for one in self.all[place:]:
-            now = after(now, one)
-            self._after.append(now)
 
     def find(self, index: int) -> Ordered | None:
         """The order at this directory leaf."""

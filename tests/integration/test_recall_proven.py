@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from saphan_schemas.bodies import known_types
 from support.bridge import KH, LA, Bridge, agreed, eventually, states, wish
 from support.broker_command import saphan_broker
 from support.command import saphan
-from support.evidence import have_patience
+from support.evidence import have_patience, proven
 from support.recalls import settings, stands
 from support.threads import accepted
 
@@ -63,6 +64,7 @@ async def test_stopped_obeyed_and_declined_are_shown_to_anybody(
                 await eventually(lambda: all(erased(la, one) for one in (obeyed, both)))
                 for node in (la, kh):
                     for one in (stopped, obeyed, kept, both):
+                        await eventually(partial(proven, node, one))
                         await node.evidence.prepare(one)
     await asyncio.to_thread(
         saphan_broker, "log", "export", "--data", bridge.place / "data", "--out", tmp_path / "logs"

@@ -14,9 +14,11 @@ def have_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settled(node: NodeService, bulletin: bytes, entries: int) -> bool:
     """Whether a node holds so many entries of a bulletin, each under a witnessed head."""
-    rows = node.db.rows(
-        "SELECT EXISTS (SELECT 1 FROM unproven u WHERE u.idx = e.idx) FROM entries e"
-        " WHERE bulletin = ?",
-        (bulletin,),
-    )
-    return len(rows) == entries and not any(waits for (waits,) in rows)
+    rows = node.db.rows("SELECT 1 FROM entries WHERE bulletin = ?", (bulletin,))
+    return len(rows) == entries and proven(node, bulletin)
+
+
+def proven(node: NodeService, bulletin: bytes) -> bool:
+    """Whether each entry of a bulletin that a node holds is under a witnessed head."""
+    query = "SELECT 1 FROM unproven JOIN entries e USING (idx) WHERE e.bulletin = ?"
+    return not node.db.rows(query, (bulletin,))

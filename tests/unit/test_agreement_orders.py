@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 import pytest
+from saphan_protocol import standing
 from saphan_protocol.agreement_order import parse_order
 from saphan_protocol.directory import agreement_leaf, order_leaf
 from saphan_protocol.operation import parse_agreement_package
@@ -195,3 +196,22 @@ def test_an_agreement_is_renewed_once(accord: Accord) -> None:
     accord.agree(reference="exercise-2", replaces=accord.name)
     code = code_of(lambda: accord.agree(reference="exercise-3", replaces=accord.name))
     assert code == "agreement_replaces"
+
+
+def test_who_asks_while_an_order_comes_hears_how_it_stands_after_it_or_stood_before(
+    accord: Accord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bulletins are judged on other threads meanwhile."""
+    heard = list[tuple[str, ...]]()
+    after = standing.after
+
+    def asked(now: standing.Standing, ordered: standing.Ordered) -> standing.Standing:
+        heard.append(accord.standing())
+        return after(now, ordered)
+
+    monkeypatch.setattr(standing, "after", asked)
+    accord.log(accord.order("suspend", "kh.gpo"))
+    accord.log(accord.order("suspend", "la.ospp"))
+    assert ("in_force",) in heard
+    assert ("suspended", "kh.gpo") in heard
+    assert accord.standing() == ("suspended", "kh.gpo", "la.ospp")
