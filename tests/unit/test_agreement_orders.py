@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import pytest
 from saphan_protocol import standing
-from saphan_protocol.agreement_order import parse_order
+from saphan_protocol.agreement_order import Ordered, parse_order
 from saphan_protocol.directory import agreement_leaf, order_leaf
 from saphan_protocol.operation import parse_agreement_package
 from saphan_schemas.codec import decode, encode
@@ -205,7 +205,7 @@ def test_who_asks_while_an_order_comes_hears_how_it_stands_after_it_or_stood_bef
     heard = list[tuple[str, ...]]()
     after = standing.after
 
-    def asked(now: standing.Standing, ordered: standing.Ordered) -> standing.Standing:
+    def asked(now: standing.Standing, ordered: Ordered) -> standing.Standing:
         heard.append(accord.standing())
         return after(now, ordered)
 
