@@ -13,6 +13,10 @@ CHAOS_ARGS ?=
 BIN := .venv/bin
 # Tests wait for disks and processes a third of their time: one more than there are cores, at most 4.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
+# Files in the order of their names: those with few tests and long ones are not left to the end.
+PYTEST = $(BIN)/python -m pytest -q -rs --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Programs that are started a hundred times are compiled once, whatever the shell thinks of it.
+unexport PYTHONDONTWRITEBYTECODE
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
@@ -31,10 +35,13 @@ $(STAMP): pyproject.toml constraints.txt .ci/setup
 demo: $(STAMP) ## two agencies and a broker on this machine exchange bulletins
 	@$(BIN)/python demo/run.py
 
-test: lint ## formatting, lint, types, and all tests
-	@$(BIN)/python -m pytest -q -rs --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+test: lint ## formatting, lint, types, and the tests
+	@$(PYTEST) -m "not long" $(PYTEST_ARGS)
 
 check: test ## the same as test
+
+long: $(STAMP) ## tests that repeat others in more languages, on more engines; ten minutes
+	@$(PYTEST) -m long $(PYTEST_ARGS)
 
 lint: $(STAMP) ## formatting, lint and types only
 	@$(BIN)/ruff format --check --quiet . || { echo "make: run 'make format' and commit the result" >&2; exit 1; }

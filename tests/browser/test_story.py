@@ -141,7 +141,14 @@ class Offices:
         await page.close()
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(
+    "lang",
+    [
+        pytest.param("lo", marks=pytest.mark.long),
+        "km",
+        pytest.param("en", marks=pytest.mark.long),
+    ],
+)
 async def test_two_offices_work_together(
     lang: str, la: Visitor, second: Visitor, kh: Visitor, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from support.guarded_crews import GuardedCrew
 from support.loads import Stubborn
 from support.process_house import BULLETINS, A, B, House
 from support.sentinels import role
-from support.servers import ENGINES, Engine, Server, wait_until
+from support.servers import Engine, Server, wait_until
 
 PATIENCE_S = 60.0
 """Generous: the sentinels take about three seconds, the broker two more."""
@@ -61,7 +61,7 @@ async def failover(
     return took
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["valkey", pytest.param("redis", marks=pytest.mark.long)])
 async def test_the_primary_is_killed_under_load(engine: Engine, tmp_path: Path) -> None:
     """Timeline: SIGKILL; the sentinels promote a replica; both processes go there by themselves;
     nothing is lost, and nothing is answered twice differently."""
@@ -74,6 +74,7 @@ async def test_the_primary_is_killed_under_load(engine: Engine, tmp_path: Path) 
         await house.check(BULLETINS, tmp_path)
 
 
+@pytest.mark.long
 async def test_an_operator_asks_for_a_failover_under_load(tmp_path: Path) -> None:
     """Timeline: SENTINEL FAILOVER; the old primary lives, and so does its other replica, so that it
     could go on answering until it is told; it does not."""
@@ -86,6 +87,7 @@ async def test_an_operator_asks_for_a_failover_under_load(tmp_path: Path) -> Non
         await house.check(BULLETINS, tmp_path)
 
 
+@pytest.mark.long
 async def test_a_primary_that_stood_still_wakes_up_stale_under_load(tmp_path: Path) -> None:
     """Timeline: SIGSTOP under load; another one is promoted; SIGCONT while bulletins are brought
     there: what the old one had on its way to it is answered to nobody, and it follows."""

@@ -21,7 +21,7 @@ from saphan_schemas.limits import LIMITS
 from support.crews import until
 from support.pens import Pen
 from support.sentinels import NAME, Guarded, Sentinel, role
-from support.servers import ENGINES, Engine, Server, wait_until
+from support.servers import Engine, Server, wait_until
 from support.store_commits import Story
 from support.whole_store import check_whole
 
@@ -32,7 +32,7 @@ FAILOVER_S = 30.0
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["valkey", pytest.param("redis", marks=pytest.mark.long)])
 def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Guarded]:
     """A primary with two replicas, and three sentinels."""
     yield from started(tmp_path, request.param)

@@ -92,7 +92,10 @@ def _signed(world: World) -> dict[tuple[str, int], set[str]]:
     ("lost", "known", "first"),
     [
         # All that there is to do: set aside, and both logs named anew.
-        *(("behind", "early", first) for first in range(1, SHARES + 1)),
+        *(
+            pytest.param("behind", "early", first, marks=() if first == 1 else pytest.mark.long)
+            for first in range(1, SHARES + 1)
+        ),
         ("gone", "late", 1),
     ],
 )

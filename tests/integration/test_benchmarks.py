@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Final
 
+import pytest
 from support.rooms import ROOT
 
 PATIENCE_S: Final = 240
@@ -26,6 +27,7 @@ def printed(module: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.long
 def test_every_piece_on_weak_lines_and_desks_runs() -> None:
     page = printed("benchmarks.run_desks")
     for figure in (
@@ -39,6 +41,7 @@ def test_every_piece_on_weak_lines_and_desks_runs() -> None:
         assert f"| {figure}" in page
 
 
+@pytest.mark.long
 def test_every_piece_on_engines_runs() -> None:
     page = printed("benchmarks.run_engines")
     for figure in (
@@ -72,6 +75,7 @@ def test_every_piece_of_checking_content_runs() -> None:
         assert f"| {content} |" in page
 
 
+@pytest.mark.long
 def test_every_piece_runs() -> None:
     page = printed("benchmarks.run")
     for figure in (
@@ -86,6 +90,7 @@ def test_every_piece_runs() -> None:
     assert "Broker after 128 bulletins" in page
 
 
+@pytest.mark.long
 def test_every_piece_of_destruction_runs() -> None:
     page = printed("benchmarks.retention")
     for figure in (

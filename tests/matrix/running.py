@@ -7,7 +7,7 @@ import os
 from collections.abc import Set
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from saphan.node import looking, sealing
@@ -157,12 +157,21 @@ WHOLE = "MATRIX" in os.environ
 four in turn, and leaves out what does not happen in every run."""
 
 
+LONG: Final = frozenset({"destroy", "attach", "release a hold"})
+"""Stories whose steps other tests kill one by one as well (tests/faults)."""
+
+
 def cases(*stories: str) -> list[Any]:
     """Parameters of a test: a story, and the one fault that all its rows have in this run of it;
     None: each row has its turn's."""
     faults: tuple[Fault | None, ...] = tuple(Fault) if WHOLE else (None,)
     return [
-        pytest.param(story, fault, id=story if fault is None else f"{story}, {fault}")
+        pytest.param(
+            story,
+            fault,
+            id=story if fault is None else f"{story}, {fault}",
+            marks=(pytest.mark.long,) if story in LONG else (),
+        )
         for story in stories
         for fault in faults
     ]

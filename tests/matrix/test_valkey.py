@@ -15,6 +15,7 @@ from matrix.world import on_valkey
 pytestmark = pytest.mark.timeout(1800)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("story", "fault"), cases(*(OF_NODES if WHOLE else ("deliver", "register")))
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +23,7 @@ from saphan.evidence.for_desks import bundle_for_desk
 from saphan.keys.keyfiles import read_key
 from saphan.keys.mailbox_schedule import choose
 from saphan.keys.passphrase import Passphrase
-from saphan.node.config import NodeConfig
+from saphan.node.config import NodeConfig, system_clock
 from saphan.node.service import NodeService, running
 from saphan.node.serving import serving as node_serving
 from saphan.office import Office
@@ -94,25 +96,19 @@ class Bridge:
         return self._broker
 
     def prepare(self) -> None:
-        """init, agencies, pins; blocking."""
-        invitation, _ = init(
-            self.place / "data", self.place / "keys", "bridge.example", clock=self.clock
-        )
-        pins = invitation.pins
-        self.pins: Pins = pins
-        for name in self.agencies:
-            officer = OFFICERS[name]
-            office = ceremony.init(
-                self.place / name, name, SECRET, {officer: SECRET}, now=self.clock(), cost=CHEAP
-            )
-            office.pins_file.write_bytes(format_pins(pins))
-            self.offices[name] = office
+        """init, agencies, pins: made once for all tests of this process, then copied; blocking."""
+        made = _made(self.agencies)
+        self.pins: Pins = Office(made / self.agencies[0]).read_pins()
+        self._fill(made)
 
     def copy(self, other: Bridge) -> None:
         """The folders of another one that does not run now; blocking."""
-        shutil.copytree(other.place, self.place, dirs_exist_ok=True)
         self.pins = other.pins
-        self.offices = {name: Office(self.place / name) for name in other.offices}
+        self._fill(other.place)
+
+    def _fill(self, made: Path) -> None:
+        shutil.copytree(made, self.place, dirs_exist_ok=True)
+        self.offices = {name: Office(self.place / name) for name in self.agencies}
 
     def agreement(self, replaces: bytes | None = None, **terms: Any) -> bytes:
         """A finished agreement between both agencies, signed by their roots."""
@@ -203,6 +199,21 @@ def states(node: NodeService, bulletin: bytes) -> list[str]:
         "SELECT state FROM deliveries WHERE bulletin = ? ORDER BY recipient", (bulletin,)
     )
     return [state for (state,) in rows]
+
+
+@cache
+def _made(agencies: tuple[str, ...]) -> Path:
+    """Folders of a broker that knows nobody, and of agencies after their ceremony."""
+    place = Path(tempfile.mkdtemp(prefix="sm", dir="/tmp"))
+    atexit.register(shutil.rmtree, place)
+    invitation, _ = init(place / "data", place / "keys", "bridge.example")
+    for name in agencies:
+        officer = OFFICERS[name]
+        office = ceremony.init(
+            place / name, name, SECRET, {officer: SECRET}, now=system_clock(), cost=CHEAP
+        )
+        office.pins_file.write_bytes(format_pins(invitation.pins))
+    return place
 
 
 @asynccontextmanager
