@@ -47,8 +47,9 @@ test, and so does a row without its effect. A transaction of a node has the name
 that opens it.
 
 `make test` makes each row fail in one of the four ways, in turn; of the steps that are a delivery's
-with another event it takes every third, and leaves out what does not happen in every run; destruction,
-attachments and the end of a hold, which tests of their own kill step by step, it leaves to `make long`.
+with another event it takes every third, and leaves out what does not happen in every run;
+destruction, attachments and the end of a hold, which tests of their own kill step by step, it
+leaves to `make long`.
 `make matrix` makes every row fail in all of them, and the broker's once more on a Valkey.
 
 What this does not show:
