@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import settings
@@ -30,8 +30,17 @@ settings.register_profile(
 )
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+BROWSER: Final = "tests/browser/"
 KEPT_VARIABLES = ("SAPHAN_VECTORS", "SAPHAN_SYSCALLS")
 """Variables of ours that a test may see: where the official vectors are."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file run in one process; so do all in a browser: two starve each other."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = BROWSER if file.startswith(BROWSER) else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)

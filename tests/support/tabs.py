@@ -33,7 +33,7 @@ ARGUMENTS: Final = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
-PATIENCE_MS: Final = 60_000
+PATIENCE_MS: Final = 180_000
 """Bounds a hopeless wait on a busy machine; nothing is judged by it."""
 expect.set_options(timeout=PATIENCE_MS)
 
