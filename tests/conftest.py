@@ -35,6 +35,7 @@ KEPT_VARIABLES = ("SAPHAN_VECTORS", "SAPHAN_SYSCALLS")
 """Variables of ours that a test may see: where the official vectors are."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a file run in one process; so do all in a browser: two starve each other."""
     for item in items:

@@ -139,21 +139,22 @@ async def test_a_node_that_is_shown_both_stops(
 ) -> None:
     """At one size, or at a larger one. The honest program, forked by who runs it, refuses the node
     and shows what it has instead; the corrupt one goes on, and is asked for what decides."""
-    if program == "corrupt":
-        forgets_what_nodes_know(monkeypatch)
-    async with after(known) as bridge, after(shown) as fork, fork.broker_running():
-        bridge.url = fork.url
-        async with bridge.node(LA) as la:
-            await eventually(lambda: la.line.state.state == "stopped")
-            assert la.line.state.code == "split_view"
-            (file,) = proofs(bridge, LA)
-            assert str(file) in alarms(la)["split_view"]
-            (row,) = la.splits.listed()
-            assert (row["file"], row["cleared"]) == (str(file), None)
-            assert row["origin"] == f"bridge.example/{log}/1"
-            # Nothing of the second history was taken.
-            events = la.db.rows("SELECT event FROM entries ORDER BY idx")
-            assert events == [("submitted",), ("handover",), ("accepted",)]
+    async with after(known) as bridge, after(shown) as fork:
+        if program == "corrupt":
+            forgets_what_nodes_know(monkeypatch)
+        async with fork.broker_running():
+            bridge.url = fork.url
+            async with bridge.node(LA) as la:
+                await eventually(lambda: la.line.state.state == "stopped")
+                assert la.line.state.code == "split_view"
+                (file,) = proofs(bridge, LA)
+                assert str(file) in alarms(la)["split_view"]
+                (row,) = la.splits.listed()
+                assert (row["file"], row["cleared"]) == (str(file), None)
+                assert row["origin"] == f"bridge.example/{log}/1"
+                # Nothing of the second history was taken.
+                events = la.db.rows("SELECT event FROM entries ORDER BY idx")
+                assert events == [("submitted",), ("handover",), ("accepted",)]
         verdict = judge_split(parse_split(file.read_bytes()), bridge.pins)
         assert verdict.proven is Proven.YES
 
