@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from saphan.cli import waiting
 from saphan_protocol.invitation import Invitation, format_invitation, parse_invitation
 from saphan_protocol.words import fingerprint_words
 from support.broker_command import running_broker
@@ -103,12 +108,30 @@ def propose(joining: Joining, *options: str | Path, status: int = 0) -> Ran:
     )
 
 
-def sign(joining: Joining, status: int = 0) -> Ran:
+def sign(joining: Joining, *options: str, status: int = 0) -> Ran:
     return saphan_here(
         *("agreement", "countersign", joining.top / "draft.json", "--yes"),
+        *options,
         *("--dir", joining.agency("kh.gpo"), "--passphrase-file", joining.passphrase),
         status=status,
     )
+
+
+@contextmanager
+def started_while_waiting(monkeypatch: pytest.MonkeyPatch, agency: Path) -> Iterator[None]:
+    """The node starts when a command has asked for it in vain and waits."""
+    with ExitStack() as running, monkeypatch.context() as patched:
+
+        def wait(seconds: float) -> None:
+            if not started:
+                started.append(running.enter_context(running_node(agency)))
+            time.sleep(seconds)
+
+        started: list[None] = []
+        slow = SimpleNamespace(monotonic=time.monotonic, sleep=wait)
+        patched.setattr(waiting, "time", slow)
+        yield
+        assert started, "nobody waited"
 
 
 def agreements(agency: Path) -> list[str]:
@@ -117,7 +140,9 @@ def agreements(agency: Path) -> list[str]:
     return [one["reference"] for one in found]
 
 
-def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(joining: Joining) -> None:
+def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(
+    monkeypatch: pytest.MonkeyPatch, joining: Joining
+) -> None:
     la, kh = joining.agency("la.ospp"), joining.agency("kh.gpo")
     assert propose(joining, status=2).code == "parties_needed"
     with running_broker(joining.broker, tls=True) as broker:
@@ -140,8 +165,9 @@ def test_an_agreement_by_name_and_what_may_be_missing_on_the_way(joining: Joinin
             # Its own node does not run: the signatures are kept, and the way on is named.
             told = sign(joining, status=4)
             assert told.err.splitlines()[-2].endswith("(node_unreachable)")
-            with running_node(kh):
-                sign(joining)  # again: it changes nothing, and now it comes to the broker
+            with started_while_waiting(monkeypatch, kh):
+                # Again: it changes nothing, and now it comes to the broker.
+                sign(joining, "--wait")
                 assert saphan_here("read", "--dir", kh, status=4).code == "nothing_unread"
                 (reference,) = agreements(kh)
                 # Other terms under the same reference: in force too, and neither file is replaced.

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def session() -> str:
 
 
 @pytest.fixture
-def clone() -> Path:
+def clone() -> Iterator[Path]:
     """What a clone has after `make demo`, as far as the session uses it.
 
     Unix sockets have short names only, and pytest's folders have long ones.
@@ -41,29 +42,36 @@ def clone() -> Path:
     commands = place / ".venv/bin"
     commands.mkdir(parents=True)
     write_commands(commands)
-    return place
+    yield place
+    shutil.rmtree(place)
 
 
 def test_session_runs_as_it_stands_there(clone: Path) -> None:
     """Only the port is another one: 8470 may be taken on a machine that runs a broker."""
     text = session()
     assert PORT in text
-    process = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", text.replace(PORT, str(free_port()))],
-        cwd=clone,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    said, errors = clone / "said.txt", clone / "errors.txt"
+    # Files, not pipes: what a failed session leaves running would hold them open.
+    with said.open("wb") as out, errors.open("wb") as err:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", text.replace(PORT, str(free_port()))],
+            cwd=clone,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
     try:
-        told, errors = process.communicate(timeout=PATIENCE_S)
+        status = process.wait(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        status = -1
     finally:
         end_group(process.pid)
-        shutil.rmtree(clone)
-    assert process.returncode == 0, errors
+        process.wait()
+    told = said.read_text()
+    logs = [said, errors, *sorted((clone / "session").glob("*.log"))]
+    assert status == 0, "\n---\n".join(path.read_text()[-600:] for path in logs)
     assert "kh.gpo: Accepted" in told
     assert "EXERCISE" in told
     assert "5012" in told

@@ -34,6 +34,7 @@ from saphan.cli.agreement_signing import (
 from saphan.cli.options import Parser, Subparsers, add_command, local_node, office_of
 from saphan.cli.speech import say, show
 from saphan.cli.submitting import hand_over
+from saphan.cli.waiting import ready_for
 from saphan.durable import PUBLIC_MODE, create_file, replace_file
 from saphan.office import Office
 
@@ -46,6 +47,7 @@ def add_signing(group: Subparsers[Parser]) -> None:
     add_root(signing)
     last = add_command(group, "countersign", "agreement_countersign", _countersign)
     _add_copies(last)
+    last.add_argument("--wait", action="store_true", help=say("help.wait_node"))
     add_root(last)
     finishing = add_command(group, "finish", "agreement_finish", _finish)
     _add_copies(finishing)
@@ -159,7 +161,10 @@ def submit_order(args: argparse.Namespace, office: Office, reference: str, packa
 
 def _submit(args: argparse.Namespace, path: Path, what: str, give: Callable[[], object]) -> None:
     try:
-        local_node(args).get("/v1/identity")  # a node that does not run is not waited for
+        if getattr(args, "wait", False):
+            ready_for(local_node(args), set())
+        else:
+            local_node(args).get("/v1/identity")  # a node that does not run is not waited for
         give()
     except Unavailable as error:
         raise Unavailable(
