@@ -24,6 +24,7 @@ import msgspec
 from aiohttp import web
 from saphan_protocol.quota import Share
 from saphan_protocol.words import fingerprint_words
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS, SECOND_MS
 
@@ -245,7 +246,7 @@ def _quotas(broker: Broker) -> dict[str, dict[str, dict[str, float]]]:
 
 async def _body(request: web.Request, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        return json_decoder(kind).decode(await request.read())
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidInput("malformed", f"the request does not parse: {error}") from None
 

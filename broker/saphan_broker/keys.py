@@ -16,6 +16,7 @@ from saphan_protocol.checkpoint import Head, KeyPair, format_checkpoint, log_lin
 from saphan_protocol.notes import KeyType, format_vkey, verifier_key
 from saphan_protocol.pins import Pins, format_pins, parse_pins
 from saphan_protocol.suite import MLDSA44PrivateKey
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput, OperatorError
 
@@ -106,7 +107,7 @@ def load_log_keys(keys: Path, log: Log) -> LogKeys:
     private_files.check_private(keys)
     path = key_path(keys, log)
     try:
-        found = msgspec.json.decode(private_files.read(path), type=_KeyFile)
+        found = json_decoder(_KeyFile).decode(private_files.read(path))
         seeds = (bytes.fromhex(found.ed25519), bytes.fromhex(found.mldsa44))
     except ValueError:  # msgspec's errors quote what they found: a secret here
         raise private_files.malformed(path, "it is not a log key file") from None
@@ -126,7 +127,7 @@ def rename_log_keys(keys: Path, log: Log, origin: str) -> LogKeys:
     """
     path = key_path(keys, log)
     load_log_keys(keys, log)  # what cannot be read is not written over
-    found = msgspec.json.decode(private_files.read(path), type=_KeyFile)
+    found = json_decoder(_KeyFile).decode(private_files.read(path))
     text = _KeyFile(FORMAT, origin, found.ed25519, found.mldsa44)
     private_files.replace(path, msgspec.json.encode(text) + b"\n", scrub=True)
     return load_log_keys(keys, log)

@@ -13,6 +13,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from saphan_protocol import daykeys
 from saphan_protocol.kdf import derive
+from saphan_schemas.decoders import json_decoder
 
 from saphan_broker import private_files
 
@@ -152,7 +153,7 @@ class DayKeys:
 
 def _read(path: Path) -> _Ratchet:
     try:
-        found = msgspec.json.decode(private_files.read(path), type=_SeedFile)
+        found = json_decoder(_SeedFile).decode(private_files.read(path))
         seed = bytes.fromhex(found.seed)
     except ValueError:  # msgspec's errors quote what they found: a secret here
         raise private_files.malformed(path, "it is not a day-key seed file") from None

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from saphan_protocol.invitation import Invitation, format_invitation
 from saphan_protocol.pins import Pins, format_pins
+from saphan_schemas.decoders import convert
 from saphan_schemas.directory_records import Change
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused
 from saphan_schemas.limits import LIMITS
@@ -204,7 +205,7 @@ def check_handle(handle: str) -> None:
 
 def _check(value: str, kind: object, code: str, field: str) -> None:
     try:
-        msgspec.convert(value, kind)
+        convert(value, kind)
     except msgspec.ValidationError:
         shape = "cc.name, such as la.ospp" if field == "agency" else "a word, such as bounmy"
         raise InvalidInput(

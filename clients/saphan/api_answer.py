@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 from saphan_schemas.attachments import check_name
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.errors import InvalidInput, OperatorError, Refused, SaphanError, Unavailable
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Blob
@@ -82,7 +83,7 @@ def object_of(data: bytes) -> dict[str, Any]:
         OperatorError: `node_answer`.
     """
     try:
-        found: dict[str, Any] = msgspec.json.decode(data[:ANSWER_BYTES], type=dict[str, Any])
+        found: dict[str, Any] = json_decoder(dict[str, Any]).decode(data[:ANSWER_BYTES])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise OperatorError(
             "node_answer",

@@ -14,6 +14,7 @@ from msgspec import Meta
 from saphan_protocol.identity import CONTENT_TYPE, identity, record_identity
 from saphan_schemas.body_types import BUILT_IN, BodyTypes
 from saphan_schemas.codec import decode, encode, encode_content
+from saphan_schemas.decoders import convert
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import (
@@ -275,7 +276,7 @@ def parse_wish(data: bytes, to: tuple[str, ...] = (), follow: Follow | None = No
     try:
         value: dict[str, Any] = parse_json(dict, data)
         marking = value.pop("marking", None)
-        found = msgspec.convert(value, _File)
+        found = convert(value, _File)
         mark = _marking(marking)
     except ValueError as error:  # msgspec's errors and UnicodeDecodeError are ValueErrors
         raise InvalidInput(
@@ -307,7 +308,7 @@ def _marking(value: object) -> dict[str, Any]:
     """`marking` of a wish; `tlp` where no code is named: the agreement has some by default."""
     if value is None:
         return {}
-    found = msgspec.convert(value, _Marking)
+    found = convert(value, _Marking)
     if found.codes is None:
         return {"tlp": found.tlp}
-    return {"marking": msgspec.convert([found.tlp, list(found.codes)], Marking)}
+    return {"marking": convert([found.tlp, list(found.codes)], Marking)}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
+from saphan_schemas.decoders import convert
 from saphan_schemas.records import HandlingCode
 from saphan_schemas.retention import Keep
 
@@ -67,7 +67,7 @@ def allowed(
     pairs = [(agency, recipient) for recipient in to]
     return together(
         [_found(holding, pair, schema) or _found(stopped, pair, schema) for pair in pairs],
-        msgspec.convert(identity.get("keep_months", {}), dict[str, Keep]),
+        convert(identity.get("keep_months", {}), dict[str, Keep]),
     )
 
 

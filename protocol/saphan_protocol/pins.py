@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 from saphan_schemas.codec import encode
+from saphan_schemas.decoders import convert
 from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.strict_json import parse_json
@@ -114,8 +115,8 @@ def parse_pins(data: bytes) -> Pins:
         )
     try:
         found = parse_json(_PinFile, data)
-        directory = msgspec.convert(msgspec.to_builtins(_array(found.directory)), LogPin)
-        evidence = msgspec.convert(msgspec.to_builtins(_array(found.evidence)), LogPin)
+        directory = convert(msgspec.to_builtins(_array(found.directory)), LogPin)
+        evidence = convert(msgspec.to_builtins(_array(found.evidence)), LogPin)
     except ValueError as error:
         raise _malformed(f"it does not parse: {error}") from None
     if found.saphan != PINS_FORMAT:

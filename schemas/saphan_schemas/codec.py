@@ -6,10 +6,11 @@ bytes received are what is hashed, signed and logged, so callers keep the bytes 
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.faults import Fault
 
@@ -27,7 +28,6 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 _encoder = msgspec.msgpack.Encoder()
 _sorting_encoder = msgspec.msgpack.Encoder(order="sorted")
 _content_decoder = msgspec.msgpack.Decoder()
-_decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -54,11 +54,8 @@ def decode(kind: type[T], data: bytes, max_bytes: int, name: str) -> T:
         raise InvalidInput(
             "too_large", f"{name} has {len(data)} bytes, at most {max_bytes} are taken", field=name
         )
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
     try:
-        value = decoder.decode(data)
+        value = msgpack_decoder(kind).decode(data)
     # RecursionError and UnicodeDecodeError are not msgspec.DecodeError (specs.md section 2.4).
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
         raise InvalidInput("malformed", f"{name} does not parse: {error}", field=name) from None
@@ -66,7 +63,7 @@ def decode(kind: type[T], data: bytes, max_bytes: int, name: str) -> T:
         raise InvalidInput(
             "not_canonical", f"{name} is not in its one canonical encoding", field=name
         )
-    return cast(T, value)
+    return value
 
 
 def encode_content(value: dict[str, Any]) -> bytes:

@@ -15,9 +15,8 @@ import re
 from importlib import resources
 from typing import Any, Final
 
-import msgspec
-
 from saphan_schemas.attachments import MEDIA_TYPES
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.errors import InvalidInput
 
 ANOTHER: Final = "5a" * 32
@@ -56,7 +55,7 @@ def wish(name: str, of: str = ANOTHER) -> dict[str, Any]:
     if _ID.match(of) is None:
         raise ValueError("the id of a bulletin is 64 hexadecimal digits")
     data = _bytes(name).replace(ANOTHER.encode(), of.encode())
-    made = msgspec.json.decode(data, type=dict[str, Any])
+    made = json_decoder(dict[str, Any]).decode(data)
     for one in made.get("attachments", ()):
         one["digest"] = hashlib.sha256(_file(one)).hexdigest()
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TypeVar
 
-import msgspec
+from saphan_schemas.decoders import json_decoder
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def parse_json(kind: type[T], data: bytes) -> T:
         text = data.decode("utf-8")
         # The type before the names: what fits no type is never built as plain objects, which are
         # thirty times as long as it.
-        found = msgspec.json.decode(data, type=kind)
+        found = json_decoder(kind).decode(data)
         json.loads(text, object_pairs_hook=_check_names)
         return found
     except UnicodeDecodeError:

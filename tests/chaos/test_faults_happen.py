@@ -88,7 +88,8 @@ async def bench(place: Path) -> AsyncIterator[Bench]:
     made = Bench(place)
     made.party.start()
     try:
-        await made.until(lambda: made.said()[0] == "ok")
+        # It may have written before this loop has heard that it was started.
+        await made.until(lambda: made.said()[0] == "ok" and made.party.pids() != [])
         yield made
     finally:
         await made.party.stop()

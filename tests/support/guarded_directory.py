@@ -50,7 +50,7 @@ REGISTERED = parse_registration(OWN_SCHEMA)[1]
 ALL = [*BEFORE, operation_leaf(ENROLMENT), AGREEMENT, operation_leaf(LATER), ORDER]
 
 EMPTY, ENROLLED, FULL = replay(BEFORE), replay([*BEFORE, ALL[2]]), replay(ALL)
-IN_FORCE = replay(ALL[:-1], PACKAGE)
+IN_FORCE, ORDERED_ON = replay(ALL[:-1], PACKAGE), replay(ALL, PACKAGE)
 TREE = TileTree(0, {}, lambda level, n: b"")
 TREE.append([leaf_hash(leaf) for leaf in ALL])
 
@@ -126,7 +126,7 @@ DIRECTORY = named(
     Guarded(
         "order",
         SUSPENSION,
-        FULL.add_package,
+        ORDERED_ON.add_package,
         codes("malformed agreement_unlogged order_signer signature_invalid"),
         codes("not_canonical batch_path key_mismatch"),
         stride=3,

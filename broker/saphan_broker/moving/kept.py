@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.limits import MIB
 
@@ -78,7 +79,7 @@ def read_manifest(folder: Path) -> Kept:
     """
     try:
         with (folder / MANIFEST).open("rb") as file:
-            kept = msgspec.json.decode(file.read(_MOST), type=Kept)
+            kept = json_decoder(Kept).decode(file.read(_MOST))
     except FileNotFoundError:
         raise OperatorError(
             "backup_unfinished",

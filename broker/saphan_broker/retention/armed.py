@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import msgspec
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.errors import Refused
 from saphan_schemas.limits import HOUR_MS
 
@@ -143,7 +144,7 @@ def _read(path: Path) -> _Kept:
     if not path.exists():
         return _Kept()
     try:
-        found = msgspec.json.decode(private_files.read(path), type=_Kept)
+        found = json_decoder(_Kept).decode(private_files.read(path))
     except ValueError:
         raise private_files.malformed(path, "it does not say which rule is armed") from None
     if found.saphan != FORMAT:

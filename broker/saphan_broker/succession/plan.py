@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 from saphan_protocol.pins import numbered
 from saphan_schemas.codec import Record, decode, encode
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.directory_records import LogPin
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS, MIB
@@ -105,7 +106,7 @@ def read_plan(keys: Path) -> Plan | None:
         return None
     path = place / PLAN_NAME
     try:
-        found = msgspec.json.decode(private_files.read(path), type=_File)
+        found = json_decoder(_File).decode(private_files.read(path))
     except ValueError:
         raise private_files.malformed(path, "it is no plan of a succession") from None
     if found.saphan != FORMAT:

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 from saphan_protocol.keys import SigningKey, check_public_key, key_id
+from saphan_schemas.decoders import convert
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.records import Handle, Role
 from saphan_schemas.strict_json import parse_json
@@ -87,7 +88,7 @@ def check_holder(name: str) -> None:
         InvalidInput: `holder_malformed`.
     """
     try:
-        msgspec.convert(name, Handle)
+        convert(name, Handle)
     except msgspec.ValidationError:
         raise InvalidInput(
             "holder_malformed",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 from saphan_schemas.attachments import check_name
+from saphan_schemas.decoders import convert
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import AgencyId, Day, HandlingCode, Index, Millis, Tlp, Urgency
@@ -320,7 +321,7 @@ def checked(kind: type[msgspec.Struct], value: Json) -> Json:
         OperatorError: `node_answer`.
     """
     try:
-        msgspec.convert(value, kind)
+        convert(value, kind)
     except (msgspec.ValidationError, ValueError) as error:
         raise malformed(f"an answer of the node is none: {error}") from None
     return value

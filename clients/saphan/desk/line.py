@@ -21,6 +21,7 @@ from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.tls import CertificateFacts
 from saphan_schemas.codec import encode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.desk_frames import (
     DESK_PROTOCOL,
     DESK_SESSION_TYPE,
@@ -59,7 +60,7 @@ LINE_ENDED: Final = frozenset({"line_down", "line_silent", NODE_ANSWER})
 """Codes after which there is no line any more, or none that can be trusted to be in step."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=30.0)
 """A handshake over 64 kbit/s and 600 ms takes 5 s; a dead line must not keep a person waiting."""
-_decoder: Final = msgspec.msgpack.Decoder(FromNodeToDesk)
+_decoder: Final = msgpack_decoder(FromNodeToDesk)
 
 
 class DeskLine:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from saphan_schemas.decoders import json_decoder
 
 from saphan.desk.row_changes import Changes
 from saphan.desk.store import DeskStore, Shelf
@@ -50,7 +51,7 @@ class InboxRow(msgspec.Struct):
     opened: bool = False
 
 
-_decoder: Final = msgspec.json.Decoder(InboxRow)
+_decoder: Final = json_decoder(InboxRow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 from saphan_protocol.identity import sha256
 from saphan_schemas.codec import Record, decode, encode
+from saphan_schemas.decoders import convert, json_decoder
 from saphan_schemas.desk_frames import AskOwed
 from saphan_schemas.limits import DAY_MS, LIMITS
 from saphan_schemas.records import Index
@@ -141,7 +142,7 @@ class OwedHere:
             self.desk.store.put(Shelf.OWED, name, msgspec.json.encode(one), day)
 
 
-_requests: Final = msgspec.json.Decoder(OpenRequest)
+_requests: Final = json_decoder(OpenRequest)
 
 
 def _request(value: bytes) -> OpenRequest:
@@ -150,7 +151,7 @@ def _request(value: bytes) -> OpenRequest:
 
 def _checked_page(found: Json, after: int) -> OwedPage:
     """A page goes forward, or it is the last one; raises OperatorError `node_answer`."""
-    page = msgspec.convert(checked(OwedPage, found), OwedPage)
+    page = convert(checked(OwedPage, found), OwedPage)
     places = [after, *(one.seq for one in page.requests)]
     if (
         places != sorted(set(places))

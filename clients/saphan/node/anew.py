@@ -10,12 +10,12 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-import msgspec
 from saphan_protocol.admission_steps import Facts
 from saphan_protocol.delivery import State
 from saphan_protocol.directory import Directory
 from saphan_protocol.release import carrying
 from saphan_schemas.codec import decode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, Header, Role, StanzaRef
@@ -93,7 +93,7 @@ def ended(db: Database, logs: Logs, now: int) -> list[tuple[int, bytes, tuple[st
     ):
         after = rows[-1][:2]
         for _, row, bulletin, body, header in rows:
-            refs = msgspec.msgpack.decode(body, type=Consignment).recipients
+            refs = msgpack_decoder(Consignment).decode(body).recipients
             with logs.lock:
                 over = [ref for ref in refs if _ended(logs.directory, ref.mailbox_key, now)]
                 if over and _replaced(logs.directory, over, header, now):
@@ -156,7 +156,7 @@ def _logged(db: Database, agency: str) -> Iterator[tuple[bytes, str, bytes, Cons
             rows = [row for row in rows if row[:2] != after] or rows
             after = rows[-1][:2]
         for _, _, bulletin, recipient, header, body in rows:
-            consignment = msgspec.msgpack.decode(body, type=Consignment)
+            consignment = msgpack_decoder(Consignment).decode(body)
             if any(ref.agency == recipient for ref in consignment.recipients):
                 yield bulletin, recipient, header, consignment
 
@@ -203,7 +203,7 @@ def without_waiting(db: Database, deliveries: Iterable[Delivery]) -> list[Delive
         for (body,) in db.rows(
             "SELECT body FROM consignments WHERE bulletin = ? AND state = 'waiting'", (bulletin,)
         ):
-            consignment = msgspec.msgpack.decode(body, type=Consignment)
+            consignment = msgpack_decoder(Consignment).decode(body)
             waiting.update((bulletin, ref.agency) for ref in consignment.recipients)
     return [delivery for delivery in wanted if delivery not in waiting]
 

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.disclosure import DISCLOSURE_TYPE, disclosure_commitment
 from saphan_protocol.identity import sha256
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.bundles import Disclosure
 from saphan_schemas.codec import encode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import InvalidInput, Refused, Unavailable
 from saphan_schemas.records import Event, Role
 from saphan_schemas.text import check_text
@@ -249,4 +249,4 @@ def _check_words(asked: Asked) -> None:
 
 def _parse(record: bytes) -> Disclosure:
     """This node's own record, as it kept it."""
-    return msgspec.msgpack.decode(record, type=Disclosure)
+    return msgpack_decoder(Disclosure).decode(record)

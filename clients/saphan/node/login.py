@@ -12,6 +12,7 @@ from saphan_protocol.batch import sign_one
 from saphan_protocol.keys import SigningKey
 from saphan_protocol.pins import Pins, origin_number
 from saphan_schemas.codec import encode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import (
     InvalidInput,
     OperatorError,
@@ -36,7 +37,7 @@ from saphan.node.rows.places import log_number
 from saphan.trust import fingerprint_of
 
 SESSION_TYPE: Final = "saphan/session/1"
-_decoder: Final = msgspec.msgpack.Decoder(FromBroker)
+_decoder: Final = msgpack_decoder(FromBroker)
 
 
 def decode_frame(data: bytes) -> FromBroker:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
 
-import msgspec
 from saphan_protocol.batch import SALT_BYTES
 from saphan_protocol.stanza import STANZA_BYTES
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.frames import Result, StatementItem, Submission
 from saphan_schemas.records import BatchSignature, Consignment, Event, SignatureItem
@@ -120,7 +120,7 @@ class Resending:
     ) -> list[Again]:
         """It, unless its signature is lost."""
         body, data, root = signed
-        parsed = msgspec.msgpack.decode(data, type=SignatureItem)
+        parsed = msgpack_decoder(SignatureItem).decode(data)
         signatures = find(self._db.rows, [(parsed.key, parsed.size, root)])
         rows = self._db.rows(
             "SELECT recipient, idx, event FROM entries WHERE bulletin = ? AND statement = ?"
@@ -134,7 +134,7 @@ class Resending:
 
     def _submission(self, row: Row, item: SignatureItem) -> Submission:
         header, body, _, _, salts, stanzas, ciphertext = row
-        bulletin = msgspec.msgpack.decode(body, type=Consignment).bulletin
+        bulletin = msgpack_decoder(Consignment).decode(body).bulletin
         return Submission(
             header,
             body,
@@ -167,7 +167,7 @@ def _statement(row: Row, item: SignatureItem) -> StatementItem:
 def _receipts(one: Again, result: Result) -> list[Receipt]:
     """A result's indices stand in the order of the recipients of what was sent."""
     if isinstance(one.item, Submission):
-        consignment = msgspec.msgpack.decode(one.item.consignment, type=Consignment)
+        consignment = msgpack_decoder(Consignment).decode(one.item.consignment)
         recipients = [ref.agency for ref in consignment.recipients]
     else:
         recipients = [one.item.recipient]

@@ -17,6 +17,7 @@ from saphan_protocol.batch import sign_batch, sign_one
 from saphan_protocol.disclosure import DISCLOSURE_TYPE
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import decode, encode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import Refused
 from saphan_schemas.frames import Result
 from saphan_schemas.limits import LIMITS
@@ -91,7 +92,7 @@ def _dated(row: Row) -> int:
 
 
 def _signer(row: Row) -> bytes:
-    return msgspec.msgpack.decode(row[3], type=SignatureItem).key
+    return msgpack_decoder(SignatureItem).decode(row[3]).key
 
 
 def _ended(logs: Logs, key: SigningKey, row: Row) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
 from saphan_protocol.batch import SALT_BYTES
 from saphan_protocol.stanza import STANZA_BYTES
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.frames import Result, Submission
 from saphan_schemas.limits import LIMITS
@@ -96,7 +96,7 @@ def _portion(
     attachments = attachments_of(db, [row[8] for row in rows])
     for row in rows:
         number, header, body, item, root, salts, stanzas, ciphertext, bulletin = row
-        parsed = msgspec.msgpack.decode(item, type=SignatureItem)
+        parsed = msgpack_decoder(SignatureItem).decode(item)
         one = Submission(
             header,
             body,
@@ -147,7 +147,7 @@ def refused(db: Database, rows: list[tuple[int, Result]], now: int) -> Refusals:
                 "UPDATE consignments SET state = 'refused', code = ? WHERE id = ?",
                 (result.code, row),
             )
-            record = msgspec.msgpack.decode(body, type=Consignment)
+            record = msgpack_decoder(Consignment).decode(body)
             for ref in record.recipients:
                 attempts, state = tx.execute(
                     "SELECT attempts, state FROM deliveries WHERE bulletin = ? AND recipient = ?",

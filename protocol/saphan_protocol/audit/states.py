@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 from saphan_schemas.codec import encode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import InvalidInput, Refused
 
 from saphan_protocol.audit.before import SuccessorKept
@@ -98,7 +99,7 @@ def parse_state(data: bytes, bound: bytes) -> State:
         InvalidInput: `state_malformed`, `state_foreign`.
     """
     try:
-        state = msgspec.msgpack.decode(data, type=State)
+        state = msgpack_decoder(State).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _malformed() from None
     if state.format != STATE_FORMAT or state.bound != bound:
@@ -113,7 +114,7 @@ def parse_state(data: bytes, bound: bytes) -> State:
 
 def parse_piece(data: bytes) -> DeliveriesKept:
     try:
-        return msgspec.msgpack.decode(data, type=DeliveriesKept)
+        return msgpack_decoder(DeliveriesKept).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _malformed() from None
 

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from aiohttp import WSMsgType, web
 from saphan_schemas.codec import encode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.desk_frames import (
     AskDraft,
     AskErased,
@@ -57,7 +58,7 @@ from saphan.node.service import NodeService
 
 log = logging.getLogger("saphan.node")
 
-_decoder: Final = msgspec.msgpack.Decoder(FromDesk)
+_decoder: Final = msgpack_decoder(FromDesk)
 NEWS: Final = frozenset({"inbox", "event", "settings", "lagged"})
 """Kinds of events after which a desk looks again."""
 KEPT: Final = frozenset({HOLDS, "erased", "held", "released", "recalled"})

@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from saphan_protocol.batch import sign_one
 from saphan_protocol.identity import pae
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.bundles import Disclosure
 from saphan_schemas.codec import encode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.exports import BUNDLED, DISCLOSED, EXPORT_TYPE, PRINTED, Export
 from saphan_schemas.records import Event
@@ -165,12 +165,12 @@ class Exporting:
 
 def _parse(record: bytes) -> Export:
     """This node's own record, as it kept it."""
-    return msgspec.msgpack.decode(record, type=Export)
+    return msgpack_decoder(Export).decode(record)
 
 
 def _row(record: bytes, kind: str, place: int | None) -> dict[str, Any]:
     if kind == DISCLOSED:
-        said = msgspec.msgpack.decode(record, type=Disclosure)
+        said = msgpack_decoder(Disclosure).decode(record)
         by = "keeper" if said.handle is None else f"officer:{said.handle}"
         return {"time": said.time, "kind": kind, "by": by, "to": said.to, "number": None,
                 **shown(place)}  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.errors import OperatorError, Refused
 from saphan_schemas.retention import RuleTable
 
@@ -146,7 +147,7 @@ class Armed:
 
     def _note(self, name: str) -> Note | None:
         row = self._db.row("SELECT value FROM facts WHERE name = ?", (name,))
-        return None if row is None else msgspec.json.decode(row[0], type=Note)
+        return None if row is None else json_decoder(Note).decode(row[0])
 
     def _write(self, name: str, note: Note) -> None:
         with self._db.transaction() as tx:

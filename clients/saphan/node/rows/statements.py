@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 from saphan_protocol.batch import sign_batch
 from saphan_protocol.keys import SigningKey
 from saphan_schemas.codec import encode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.frames import StatementItem
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import (
@@ -204,7 +204,7 @@ def next_statements(db: Database, look: Look, first: int = 0) -> Portion[Stateme
     items: list[StatementItem] = []
     refs, size = set(), 0
     for _, event, sender, recipient, body, item, root, salt in rows:
-        parsed = msgspec.msgpack.decode(item, type=SignatureItem)
+        parsed = msgpack_decoder(SignatureItem).decode(item)
         one = StatementItem(Event(event), sender, recipient, body, parsed, salt)
         size += statement_bytes(one)
         if items and size > look.room:

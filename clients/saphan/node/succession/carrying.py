@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping
 
-import msgspec
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.records import Consignment
 
 from saphan.node.files.parts import BROUGHT, HERE
@@ -29,7 +29,7 @@ def carry(tx: sqlite3.Connection, wanted: Mapping[bytes, Collection[str]]) -> li
             " AND state IN ('logged', 'waiting') ORDER BY id DESC",
             (bulletin,),
         ):
-            consignment = msgspec.msgpack.decode(body, type=Consignment)
+            consignment = msgpack_decoder(Consignment).decode(body)
             named = {ref.agency for ref in consignment.recipients}
             if named <= set(recipients) and named & left:
                 rows.append(row)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from saphan_protocol.detail import open_detail, open_erasure
 from saphan_schemas.codec import decode
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.errors import SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import ErasureDetail, Event, SealedDetail, Statement
@@ -46,7 +47,7 @@ class Rejections:
         text = self._told(record, issuer, erased=True)
         if text is None:
             return None
-        found = msgspec.json.decode(text, type=ErasureDetail)
+        found = json_decoder(ErasureDetail).decode(text)
         exports = {one.kind: one.count for one in found.exports}
         return {"exports": exports, "desks": {"erased": found.confirmed, "waiting": found.waiting}}
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from saphan_protocol.admission_steps import Facts
 from saphan_protocol.agreement import covers
 from saphan_protocol.directory import Directory
 from saphan_protocol.release import check_release
 from saphan_schemas.codec import decode
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import OperatorError, Refused, SaphanError
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Consignment, Event, Header
@@ -65,7 +65,7 @@ def held_back_stored(
     found = _newest(db, logs, bulletin, agency)
     if header is None or found is None:
         return None  # nothing of it is here: whoever asks finds out by the rest of its row
-    consignment = msgspec.msgpack.decode(found[1], type=Consignment)
+    consignment = msgpack_decoder(Consignment).decode(found[1])
     parsed = decode(Header, header[0], LIMITS.header_bytes, "header")
     return held_back(logs, agency, parsed, consignment.node_key, mailbox_key, now)
 
@@ -98,7 +98,7 @@ def _released(
     header = db.row("SELECT header FROM bulletins WHERE id = ?", (seen.bulletin,))
     if found is None or header is None or logs.judged_at(found[0], check) == at:
         return None  # not of this store; or admitted by the very directory that judges now
-    consignment = msgspec.msgpack.decode(found[1], type=Consignment)
+    consignment = msgpack_decoder(Consignment).decode(found[1])
     parsed = decode(Header, header[0], LIMITS.header_bytes, "header")
     mailbox = next(r.mailbox_key for r in consignment.recipients if r.agency == recipient)
     facts = Facts(logs.directory, seen.entry.time, at)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 from saphan_schemas.codec import decode
+from saphan_schemas.decoders import json_decoder
 
 from saphan.desk.desk import Desk
 from saphan.desk.inbox import Opened
@@ -31,7 +32,7 @@ class _Content(msgspec.Struct):
     content: _Said
 
 
-_contents: Final = msgspec.json.Decoder(_Content)
+_contents: Final = json_decoder(_Content)
 
 
 def titles(desk: Desk, bulletins: Iterable[str], read: tuple[str, ...]) -> Mapping[str, Text]:

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal, NoReturn
 
 import msgspec
 from msgspec import Meta
+from saphan_schemas.decoders import json_decoder
 from saphan_schemas.errors import OperatorError
 from saphan_schemas.messages import LANGUAGES, text
 from saphan_schemas.terminal import print_line
@@ -74,7 +75,7 @@ def inherit(descriptors: tuple[int, int]) -> tuple[socket.socket, Handover]:
     for handle in descriptors:
         os.set_inheritable(handle, False)
     with open(descriptors[1], "rb") as pipe, socket.socket(fileno=descriptors[0]) as listening:
-        handover = msgspec.json.decode(pipe.read(PIPE_BYTES), type=Handover)
+        handover = json_decoder(Handover).decode(pipe.read(PIPE_BYTES))
         if listening.family != socket.AF_INET or listening.getsockname()[0] != "127.0.0.1":
             raise ValueError("the inherited socket does not listen on loopback")
         return socket.socket(fileno=listening.detach()), handover

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 from saphan_protocol.identity import identity
+from saphan_schemas.decoders import msgpack_decoder
 from saphan_schemas.errors import OperatorError
 
 T = TypeVar("T")
@@ -26,7 +27,6 @@ UNREADABLE: Final = frozenset({"object_missing", "object_damaged"})
 """Codes of objects that are lost for good unless somebody puts them back."""
 
 _encoder = msgspec.msgpack.Encoder()
-_decoders: dict[type, msgspec.msgpack.Decoder[object]] = {}
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -71,11 +71,8 @@ def decode(kind: type[T], name: str, body: bytes) -> T:
     Raises:
         OperatorError: `object_damaged`.
     """
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
     try:
-        return decoder.decode(body)  # type: ignore[return-value]
+        return msgpack_decoder(kind).decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
         raise damaged(name, str(error)) from None
 
