@@ -14,7 +14,7 @@ BIN := .venv/bin
 # Tests wait for disks and processes a third of their time: one more than there are cores, at most 4.
 WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 # Files in the order of their names: those with few tests, and long ones, do not come last.
-PYTEST = $(BIN)/python -m pytest -q -rs --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -q -rs --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 # Programs that are started a hundred times are compiled once, whatever the shell thinks of it.
 unexport PYTHONDONTWRITEBYTECODE
 # One stamp for each interpreter asked for: another PY builds .venv anew.

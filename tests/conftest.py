@@ -7,12 +7,13 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from support.event_loop import watch_event_loop
 from support.s3_server import S3Server, s3_server
+from support.side_by_side import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 if TYPE_CHECKING:
     from support.archives import HookedTwin
@@ -30,18 +31,8 @@ settings.register_profile(
 )
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-BROWSER: Final = "tests/browser/"
 KEPT_VARIABLES = ("SAPHAN_VECTORS", "SAPHAN_SYSCALLS")
 """Variables of ours that a test may see: where the official vectors are."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file run in one process; so do all in a browser: two starve each other."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = BROWSER if file.startswith(BROWSER) else file
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
