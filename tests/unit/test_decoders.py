@@ -78,7 +78,8 @@ def test_types_are_learned_in_one_place() -> None:
         f"{path.relative_to(ROOT)}:{line}"
         for package in PACKAGES
         for path in modules(package).values()
-        for line in learns(ast.parse(path.read_text(encoding="utf-8")))
+        if "msgspec" in (text := path.read_text(encoding="utf-8"))
+        for line in learns(ast.parse(text))
     ]
     assert {line.partition(":")[0] for line in found} == {DECODERS}, found
 
