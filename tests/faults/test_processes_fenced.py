@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,22 @@ def drop_lease(crew: Crew) -> None:
     """As if it had run out: whoever looks first takes it."""
     with crew.server.client() as client:
         client.delete(Keys("bridge.example", "evidence").lease)
+
+
+async def pass_on(crew: Crew, done: Callable[[bytes | None], bool]) -> None:
+    """The holder's lease runs out, as often as it takes it back; nobody else's does.
+
+    Args:
+        done: whether it has gone on, by who has the lease now.
+    """
+    lease = Keys("bridge.example", "evidence").lease
+    with crew.server.client() as client:
+        held = now = client.get(lease)
+        while now == held or not done(now):
+            if now == held:
+                client.delete(lease)
+            await asyncio.sleep(0.3)
+            now = client.get(lease)
 
 
 async def check_one_story(crew: Crew, count: int) -> None:
@@ -113,12 +129,7 @@ async def test_a_holder_that_is_fenced_between_commit_and_signature(crew: Crew) 
         async with asyncio.timeout(20):
             while (await follower.broker.store.state("evidence")).head.size == size:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
-        lease = Keys("bridge.example", "evidence").lease
-        with crew.server.client() as client:
-            held = client.get(lease)
-            while client.get(lease) in (None, held):  # or the same one takes it back
-                drop_lease(crew)
-                await asyncio.sleep(0.3)
+        await pass_on(crew, lambda now: now is not None)
         await until(lambda: "signer_locked" in codes(follower))
         fcntl.flock(lock, fcntl.LOCK_UN)
     (result,) = await answer
@@ -145,9 +156,7 @@ async def test_a_holder_that_does_not_know_yet_answers_nothing_that_another_has_
 
     renew = old.broker.role._lease.renew  # type: ignore[attr-defined]
     old.broker.role._lease.renew = renewed  # type: ignore[attr-defined]
-    while not new.broker.role.holding:
-        drop_lease(crew)
-        await asyncio.sleep(0.05)
+    await pass_on(crew, lambda _now: new.broker.role.holding)
     assert (await brought(far, *one(crew))).code is None
     with (crew.keys / "evidence.lock").open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
