@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from saphan.evidence.checking import check_bundle
@@ -11,7 +10,7 @@ from saphan.evidence.exporting import NodeStore, export_bundle
 from saphan.node import schema_watch
 from saphan.node.api.schemas import describe_type, register_schema
 from saphan.node.disclosing import Asked
-from saphan.node.schema_watch import FIRST_PIECE
+from saphan.node.schema_watch import FIRST_PIECE, SchemaWatch
 from saphan_broker.beside import Bundles
 from saphan_schemas.bodies import digest_of
 from saphan_schemas.bundles import BundleDisclosure
@@ -114,8 +113,8 @@ async def test_a_large_bundle_comes_in_parts_through_a_line_that_breaks(
     codes = [f"CODE_{number:05d}_{'x' * 160}" for number in range(800)]
     wide = BODY | {"properties": BODY["properties"] | {"remarks": {"enum": codes}}}
     data = bundle(body=wide)
-    asked: list[int] = []
-    read = Bundles.read
+    asked: list[int] = []  # by the recipient; the registrant may ask too, before it has its answer
+    ask = SchemaWatch._ask
     monkeypatch.setattr(schema_watch, "QUICK_S", 0.0)  # a slow line: pieces stay small
     async with bridge.broker_running():
         await bridge.enrol(rules=rules())
@@ -123,17 +122,19 @@ async def test_a_large_bundle_comes_in_parts_through_a_line_that_breaks(
             await agreed(la)
             await opened(kh)
 
-            async def breaks(self: Bundles, source: Any, index: int) -> bytes | None:
-                asked.append(index)
-                if len(asked) == 2:  # the second part is never answered: the line is gone
-                    kh.line._session._ws._response.close()  # type: ignore[union-attr]
-                return await read(self, source, index)
+            async def breaks(self: SchemaWatch, name: str, offset: int) -> bytes | None:
+                if self is kh.schemas:
+                    asked.append(offset)
+                    if len(asked) == 2:  # the second part is never answered: the line is gone
+                        kh.line._session._ws._response.close()  # type: ignore[union-attr]
+                return await ask(self, name, offset)
 
-            monkeypatch.setattr(Bundles, "read", breaks)
+            monkeypatch.setattr(SchemaWatch, "_ask", breaks)
             await register(bridge, la, data)
             await eventually(lambda: has_it(kh))
             assert kh.own.bundle(OWN) == data
             pieces = len(data) // FIRST_PIECE + 1
+            assert asked.count(FIRST_PIECE) >= 2  # the second was broken off
             assert pieces < len(asked) <= pieces + 2  # what had come did not come again
 
 
