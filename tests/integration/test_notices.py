@@ -42,15 +42,15 @@ async def test_it_is_told_once_and_no_word_of_the_content(office: Office) -> Non
             await office.after(kh, MINUTE_MS)
             another = await sent(office, la)
             await eventually(lambda: office.states(kh, another) == ["told"])
-    first, second = office.lines()
-    assert first == {
+    told = office.arrivals()
+    assert [one["id"] for one in told] == [bulletin.hex(), another.hex()]
+    assert told[0] == {
         "id": bulletin.hex(),
         "step": 0,
         "urgency": "priority",
         "deadline": header["answer_by"],
         "officers": [SOKHA],
     }
-    assert second["id"] == another.hex()
 
 
 async def test_what_nobody_reads_is_told_further_at_its_share_of_the_time(office: Office) -> None:
@@ -65,7 +65,7 @@ async def test_what_nobody_reads_is_told_further_at_its_share_of_the_time(office
         assert office.states(kh, bulletin) == ["told", "waiting"]
         await office.after(kh, HOUR_MS + MINUTE_MS)
         await eventually(lambda: office.states(kh, bulletin) == ["told", "told", "waiting"])
-        assert [(one["step"], one["id"]) for one in office.lines()] == [
+        assert [(one["step"], one["id"]) for one in office.arrivals()] == [
             (0, bulletin.hex()),
             (0, other.hex()),
             (1, bulletin.hex()),
@@ -82,7 +82,7 @@ async def test_what_was_read_is_told_no_further(office: Office) -> None:
         await read(office, kh, bulletin)
         await office.after(kh, 6 * HOUR_MS)
         await eventually(lambda: office.states(kh, bulletin) == ["told", "read"])
-        assert len(office.lines()) == 1
+        assert len(office.arrivals()) == 1
 
 
 async def read(office: Office, kh: NodeService, bulletin: bytes) -> None:
@@ -130,14 +130,14 @@ async def test_a_crash_before_the_record_tells_once_more_and_one_after_it_does_n
     async with office.bridge.node(LA) as la:
         async with office.bridge.node(KH) as kh:
             bulletin = await sent(office, la)
-            await eventually(lambda: len(office.lines()) == 1)
+            await eventually(lambda: len(office.arrivals()) == 1)
         monkeypatch.setattr(Notices, "_end", written)
         for _ in range(3):
             async with office.bridge.node(KH) as kh:
                 await eventually(lambda: office.states(kh, bulletin) == ["told"])
                 await office.after(kh, MINUTE_MS)
                 await kh.notices.look()
-    assert [one["id"] for one in office.lines()] == [bulletin.hex()] * 2
+    assert [one["id"] for one in office.arrivals()] == [bulletin.hex()] * 2
 
 
 async def test_nobody_is_told_of_what_the_rules_do_not_show(office: Office) -> None:

@@ -49,7 +49,7 @@ async def test_a_full_disk_pages_nobody_twice(
         monkeypatch.setattr(Notices, "_end", written)
         await office.after(kh, 1)
         await eventually(lambda: office.states(kh, bulletin) == ["told"])
-        assert len(office.lines()) == 1
+        assert len(office.arrivals()) == 1
 
 
 async def test_an_immediate_bulletin_does_not_wait_for_all_that_hang(office: Office) -> None:
@@ -80,6 +80,6 @@ async def test_an_immediate_bulletin_does_not_wait_for_all_that_hang(office: Off
         immediate = await sent(office, la, urgency="immediate")
         await eventually(lambda: len(kh.bulletins.inbox(0, 2 * count)) == count + 1)
         gate.unlink()
-        await eventually(lambda: len(office.lines()) == count + 1)
-        told = [one["id"] for one in office.lines()]
+        await eventually(lambda: len(office.arrivals()) == count + 1)
+        told = [one["id"] for one in office.arrivals()]
         assert told.index(immediate.hex()) < count

@@ -41,7 +41,12 @@ class Office:
         path.chmod(0o600)
 
     def lines(self) -> list[dict[str, Any]]:
+        """Everything the command was told, warnings of a deadline too."""
         return [json.loads(line) for line in self.told.read_text().splitlines()]
+
+    def arrivals(self) -> list[dict[str, Any]]:
+        """What it was told of bulletins that wait; a look at the deadlines says more, some time."""
+        return [one for one in self.lines() if "warning" not in one]
 
     async def after(self, kh: NodeService, millis: int) -> None:
         """Some time later the node looks."""
