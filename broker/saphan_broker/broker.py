@@ -254,7 +254,7 @@ class Broker:
             )
         now = self.state.clock()
         try:
-            self.state.clocks.check(now, now)  # asked anew: the alarm waits for the next commit
+            self.state.clocks.check(now)  # asked anew: the alarm waits for the next commit
         except Unavailable as error:
             reasons.append(Alarm(error.code, error.message, True))
         if self.sequencer.broken and not reasons:

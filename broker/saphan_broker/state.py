@@ -24,7 +24,7 @@ from saphan_schemas.succession_frames import Step
 from saphan_broker.alarms import Alarms
 from saphan_broker.beside import Bundles, agreements_beside
 from saphan_broker.blobs.base import Attachments
-from saphan_broker.clock import Clock, SessionClocks, system_clock
+from saphan_broker.clock import Clock, SessionClocks, steady, system_clock
 from saphan_broker.counters import Counters
 from saphan_broker.listeners import Listeners
 from saphan_broker.logs.last_head import LastHead
@@ -103,7 +103,7 @@ class State:
         self.alarms = Alarms()
         self.lag = WitnessLag(lambda: self.directory, self.alarms, clock)
         self.counters = Counters()
-        self.clocks = SessionClocks()
+        self.clocks = SessionClocks(steady(clock))
         self.verified = VerifiedRoots()
         self.recent = RecentSignatures()
         self.recent_rows = RecentRows()

@@ -144,30 +144,45 @@ def test_window_grows_on_a_quick_line_and_shrinks_on_a_slow_one() -> None:
 
 
 def test_one_wrong_clock_of_three_stops_nothing_and_two_do() -> None:
-    clocks, now = SessionClocks(), 1_000_000_000
-    clocks.check(now, now)
+    now = 1_000_000_000
+    clocks = SessionClocks(lambda: now)
+    clocks.check(now)
     for session, (agency, ahead) in enumerate(
         (("la.ospp", 0), ("kh.gpo", 500), ("vn.spp", 90_000))
     ):
-        clocks.report(session, agency, now + ahead, now)
-    clocks.check(now, now)
-    clocks.report(0, "la.ospp", now - 86_400_000, now)
+        clocks.report(session, agency, now + ahead)
+    clocks.check(now)
+    clocks.report(0, "la.ospp", now - 86_400_000)
     with pytest.raises(Unavailable) as caught:
-        clocks.check(now, now)
+        clocks.check(now)
     assert caught.value.code == "clock_disagrees"
     clocks.forget(0)
-    clocks.check(now, now)
+    clocks.check(now)
+
+
+def test_a_step_of_our_own_clock_is_contradicted_before_anybody_has_told_the_time_again() -> None:
+    passed, now = 0, 1_000_000_000
+    clocks = SessionClocks(lambda: passed)
+    clocks.report(0, "la.ospp", now)
+    passed = 30_000
+    clocks.check(now + passed)
+    for step in (797_193, -797_193):
+        with pytest.raises(Unavailable, match="1 of 1"):
+            clocks.check(now + passed + step)
+    assert clocks.here(now + passed + 797_193) == [("la.ospp", -797_193)]
+    clocks.check(now + passed)
 
 
 def test_many_sessions_of_one_agency_have_one_voice() -> None:
-    clocks, now = SessionClocks(), 1_000_000_000
-    clocks.report(0, "la.ospp", now, now)
+    now = 1_000_000_000
+    clocks = SessionClocks(lambda: now)
+    clocks.report(0, "la.ospp", now)
     for session in range(1, 1 + LIMITS.sessions_per_agency):
-        clocks.report(session, "kh.gpo", now - 86_400_000, now)
-    clocks.check(now, now)
+        clocks.report(session, "kh.gpo", now - 86_400_000)
+    clocks.check(now)
     clocks.forget(0)
     with pytest.raises(Unavailable):
-        clocks.check(now, now)
+        clocks.check(now)
 
 
 def test_alarm_counts_once_and_ends() -> None:

@@ -36,7 +36,7 @@ class Peers:
         self._peers[sender] = _Peer(beat, asyncio.get_running_loop().time())
         now = self._state.clock()
         for place, (agency, ahead) in enumerate(beat.clocks):
-            self._state.clocks.report((sender, place), agency, now + ahead, now)
+            self._state.clocks.report((sender, place), agency, now + ahead)
         news, self._news = self._news, asyncio.Event()
         news.set()
         return before

@@ -152,7 +152,7 @@ class Talking:
                 heard=heard,
                 stopped=tuple((one.code, one.message[:TEXT_CHARS]) for one in stopped),
                 sessions=tuple(OpenSession(*one) for one in self._tokens.open()[: LIMITS.sessions]),
-                clocks=tuple(state.clocks.here()[: LIMITS.sessions]),
+                clocks=tuple(state.clocks.here(state.clock())[: LIMITS.sessions]),
                 progress=Come(*self._progress.tell()),
             )
         )

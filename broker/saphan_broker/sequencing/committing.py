@@ -124,7 +124,7 @@ class Committer:
         state, book = self._state, self._state.registry
         now = state.clock()
         time = max(now, book.time)
-        state.clocks.check(time, now)
+        state.clocks.check(time)
         tree, tiles, root = await book.grow(book.tree, [leaf])
         index = book.tree.size
         await state.store.commit(
@@ -179,5 +179,5 @@ class Committer:
     def _signature(self, book: LogBook, size: int, root: bytes) -> _Signature:
         now = self._state.clock()
         # A head of a wrong time could never be followed by one of the right time.
-        self._state.clocks.check(now, now)
+        self._state.clocks.check(now)
         return _Signature(self._state.signers[book.log], size, root, now // 1000)

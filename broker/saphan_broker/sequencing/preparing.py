@@ -121,7 +121,7 @@ async def prepare(state: State, group: Sequence[Work], before: Prepared | None) 
     # Nothing is dated before a head that does not cover it, whatever became of this clock since.
     signed = 0 if book.published is None else book.published.time * SECOND_MS
     time = max(now, last, signed)
-    state.clocks.check(time, now)
+    state.clocks.check(time)
     anchored = state.anchored if before is None else before.anchored
     anchor = _anchor_due(state, anchored, bool(group) and _anchor_old(state, before, time))
     known, judged = await load_readable(state, await _admit_all(state, group, time))

@@ -152,7 +152,7 @@ class Session:
         if not isinstance(frame, Login):
             raise InvalidInput("login_expected", "the first message is not a login", field="login")
         peer = await check_login(state, asked, frame, state.certificate)
-        state.clocks.report(self._number, peer.agency, frame.clock, state.clock())
+        state.clocks.report(self._number, peer.agency, frame.clock)
         return peer
 
     async def _first_message(self) -> tuple[FromNode, int]:
@@ -251,7 +251,7 @@ class Session:
                 pump.acknowledge(frame.after)
             elif isinstance(frame, Ping):
                 state = self._shared.state
-                state.clocks.report(self._number, self.agency or "", frame.clock, state.clock())
+                state.clocks.report(self._number, self.agency or "", frame.clock)
                 await self._pong()
             elif isinstance(frame, Cosign):
                 await self._shared.witnessed.take(self.agency or "", frame)
