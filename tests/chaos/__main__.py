@@ -50,8 +50,10 @@ def main() -> int:
     parser.add_argument("--form", choices=FORMS, help="only worlds of this form")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="a round's schedule, again")
     parser.add_argument("--quick", action="store_true", help="two short rounds of a fixed seed")
-    parser.add_argument("--out", type=Path, default=Path("build/chaos"), help="page and stories")
+    parser.add_argument("--out", type=Path, help="page and stories (build/chaos)")
     args = parser.parse_args()
+    if args.out is None:  # what failed keeps its story beside that of its replay
+        args.out = Path("build/chaos" if args.replay is None else "build/chaos/replay")
     args.out.mkdir(parents=True, exist_ok=True)
     return asyncio.run(_until_told(args))
 
@@ -90,7 +92,8 @@ async def _main(args: argparse.Namespace) -> int:
     lost = [outcome.schedule.number for outcome in found if outcome.losses]
     for number in lost:
         file = args.out / f"round-{number:03d}.json"
-        say(f"round {number} fails; again: python -m chaos --replay {file}")
+        paced = " --quick" if args.quick else ""
+        say(f"round {number} fails; again: python -m chaos{paced} --replay {file}")
     return 1 if lost or not found else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from chaos.load import Load
 from chaos.schedule import AGENCIES
 from chaos.world import World
 
-REFUSED = "refused"
+OF_CLOCKS = frozenset({"created_in_future", "expired", "expires_too_late", "retention_over"})
+"""Why a bulletin may be refused whose sender's clock, or the broker's, was wrong."""
 
 
 async def judged(world: World, load: Load) -> list[str]:
@@ -31,7 +33,8 @@ async def judged(world: World, load: Load) -> list[str]:
     exports = [one for one in (world.lost_log, out / "broker") if one.exists()]
     packs = [one / "pack" for one in exports] + [out / f"{name}.pack" for name in AGENCIES]
     pins = parse_pins(Office(world.place / AGENCIES[0]).pins_file.read_bytes())
-    exported = Exported(pins, [one / "log" for one in exports], packs)
+    heads = await asyncio.to_thread(_signed_last, world)
+    exported = Exported(pins, [one / "log" for one in exports], packs, heads)
     ledger = world.place / "ledger.jsonl"
     # Whoever had no answer has asked again: one more in the logs is a bulletin sent twice.
     found = await asyncio.to_thread(judge, [ledger], exported, answered=True)
@@ -41,6 +44,13 @@ async def judged(world: World, load: Load) -> list[str]:
         *(str(one) for one in found if one.fault is not Fault.MISSING or one.about not in refused),
         *checked.result(),
     ]
+
+
+def _signed_last(world: World) -> list[bytes]:
+    """Heads in the witnesses' state files."""
+    files = [world.place / name / "node" / "data" / "witness.json" for name in AGENCIES]
+    states = [json.loads(file.read_bytes()) for file in files]
+    return [log["note"].encode() for state in states for log in state["logs"].values()]
 
 
 async def export_broker(world: World, data: Path, out: Path) -> None:
@@ -59,10 +69,11 @@ async def _export_node(world: World, name: str, out: Path) -> None:
 
 
 def promise(world: World, load: Load) -> set[str]:
-    """Write what was promised; gives the deliveries whose sender was told that they are refused.
+    """Write what was promised; gives the deliveries that were refused for a time, and told so.
 
     A node whose clock was far ahead has taken a bulletin that the broker then refused: its sender
-    knows, and no log has it. Where no clock was wrong, that is a finding as any other.
+    knows, and no log has it. Where no clock was wrong, or the reason is another, that is a finding
+    as any other.
     """
     told_refused = set()
     for desk_agency in ("kh.gpo", "vn.vks"):
@@ -71,8 +82,8 @@ def promise(world: World, load: Load) -> set[str]:
         world.ledger.watches(name, "system")
     for one in load.pushed:
         world.ledger.acknowledged(one.id, one.sender, one.to)
-        for to, (state, _) in one.outcomes.items():
-            if state == REFUSED and world.clocks_were_wrong:
+        for to, code in one.refusals.items():
+            if code in OF_CLOCKS and world.clocks_were_wrong:
                 told_refused.add(f"{one.id} to {to}")
     for shown in load.shown:
         world.ledger.shown(shown.reader, "system", shown.bulletin)

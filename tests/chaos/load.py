@@ -43,6 +43,7 @@ class Pushed:
     Attributes:
         at: when it was pushed first; acknowledged: when the node answered with `id`.
         outcomes: recipient -> (state, when it was seen at the sender).
+        refusals: recipient -> the code with which its sender was told that it is refused.
         desk: whose officer has written it; empty: a system has pushed it.
     """
 
@@ -55,6 +56,7 @@ class Pushed:
     acknowledged: float | None = None
     id: str = ""
     outcomes: dict[str, tuple[str, float]] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
     desk: str = ""
 
     @property
@@ -245,6 +247,8 @@ class Load:
             state, to = delivery["state"], delivery["recipient"]
             if state in TERMINAL and to not in one.outcomes:
                 one.outcomes[to] = (TERMINAL[state], self._story.now)
+                if TERMINAL[state] == "refused":
+                    one.refusals[to] = str(delivery["code"])
                 self._story.tell("outcome", id=one.id, to=to, state=TERMINAL[state], key=one.key)
 
     # --- reading ----------------------------------------------------------------------------------

@@ -119,9 +119,12 @@ def test_what_is_promised_and_how_often_it_was_shown_is_told_to_the_oracle(case:
     assert {(KH, "dao"), (VN, "dao"), (LA, "system")} <= told.watching
 
 
-def test_a_refusal_counts_as_told_only_where_a_clock_was_wrong(case: Case) -> None:
+def test_a_refusal_counts_as_told_only_for_a_time_where_a_clock_was_wrong(case: Case) -> None:
     case.load.note_sent(LETTER, SENT)
     case.letter.outcomes[VN] = ("refused", 1.0)
+    case.letter.refusals[VN] = "created_in_future"
     assert promise(case.world, case.load) == set()
     case.world.clocks_were_wrong = True
     assert promise(case.world, case.load) == {f"{SENT} to {VN}"}
+    case.letter.refusals[VN] = "suite_unknown"
+    assert promise(case.world, case.load) == set()
