@@ -189,6 +189,27 @@ async def test_what_counts_is_at_every_replica_that_may_be_promoted(valkey: Guar
     await store.close()
 
 
+async def test_a_few_sentinels_write_nobody_off(valkey: Guarded) -> None:
+    """Timeline: a replica ends, and three sentinels say that it is dead; two of them fall silent.
+    Behind a cut they may promote the very replica that the third one does not reach."""
+    address = valkey.address(replicas=1)
+    store, story = await RedisStore.create(address), Story()
+    await asyncio.to_thread(valkey.servers[2].kill)
+    for _ in range(2):  # the primary may have seen its end only after the first
+        await store.commit(story.bulletins(GROUP))
+    for sentinel in valkey.sentinels[1:]:
+        sentinel.pause()
+    async with asyncio.timeout(FAILOVER_S):
+        refused = await refusal_of(store, story)
+    assert (refused.code, (await ask(address)).alive) == ("replicas_missing", 1)
+    for sentinel in valkey.sentinels[1:]:
+        sentinel.resume()
+    commit = story.bulletins(GROUP)
+    async with asyncio.timeout(FAILOVER_S):
+        store = await committed(store, valkey, commit)
+    await store.close()
+
+
 async def refusal_of(store: RedisStore, story: Story) -> CommitUnknown:
     """Of the first commit that is none."""
     while True:

@@ -77,7 +77,18 @@ def _resp(value: object) -> bytes:
 
 
 def _sentinel() -> list[bytes]:
-    facts = ("name", "bridge", "flags", "master", "quorum", 2, "config-epoch", 7)
+    facts = (
+        "name",
+        "bridge",
+        "flags",
+        "master",
+        "quorum",
+        2,
+        "config-epoch",
+        7,
+        "num-other-sentinels",
+        2,
+    )
     replicas = (("name", "10.0.0.6:6379", "flags", "slave"), ("flags", "s_down,slave"))
     return [_resp(("10.0.0.5", 6379)) + _resp(facts) + _resp(replicas)]
 

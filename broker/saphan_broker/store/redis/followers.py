@@ -3,8 +3,8 @@
 `WAIT` counts whoever has a write, not who may be promoted. While one replica is promoted the old
 primary and a second replica go on as before: what they take would be answered, and thrown away
 seconds later. So a commit counts only when as many replicas have it as the sentinels reach. One
-that stands still, or has left, is waited for until it is there again or the sentinels find it dead:
-then they do not promote it.
+that stands still, or has left, is waited for until it is there again or more than half of the
+sentinels could say that it is dead: then they do not promote it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from saphan_schemas.limits import LIMITS
 from saphan_broker.store.redis.address import RedisAddress
 from saphan_broker.store.redis.line import Command, Line, LineDown
 from saphan_broker.store.redis.refusals import Reply, checked
-from saphan_broker.store.redis.sentinels import ask
+from saphan_broker.store.redis.sentinels import Named, ask
 from saphan_broker.store.redis.server import Promises, durable
 
 PATIENCE_MS: Final = 200
@@ -75,7 +75,7 @@ class Followers:
             if named.place != line.place:
                 line.abort("the sentinels name another primary")
                 raise LineDown("the sentinels name another primary")
-            self._wanted = max(named.alive, self._address.replicas)
+            self._wanted = max(_promotable(named), self._address.replicas)
             if have >= self._wanted and local and not named.failing:
                 # Without those whom they do not reach: they are asked again soon, since who is
                 # back may be promoted.
@@ -88,6 +88,15 @@ class Followers:
             if monotonic() > end:
                 raise Missing(self._wanted, have if local else None)
             told = await line.ask(self.waiting(promises), self._address.wait_ms)
+
+
+def _promotable(named: Named) -> int:
+    """Replicas that may be promoted: those that the sentinels reach.
+
+    A few of them may be cut off, with us and the primary, from the others and from the very replica
+    that those promote. So it takes more than half of them to write one off.
+    """
+    return named.alive if 2 * named.answered > named.sentinels else named.replicas
 
 
 def _online(told: Reply) -> int:

@@ -45,6 +45,8 @@ class Named(msgspec.Struct, frozen=True):
     """How many of these they reach: any of them may be promoted."""
     failing: bool
     """One of them has begun to replace it."""
+    sentinels: int
+    """How many sentinels watch it, heard or not, as far as they know of each other."""
     answered: int = 1
     """How many sentinels were heard."""
 
@@ -92,6 +94,7 @@ async def ask(address: RedisAddress, *, all_of_them: bool = False) -> Named:
             answered=len(heard),
             alive=max(named.alive for named in heard),
             failing=any(named.failing for named in heard),
+            sentinels=max(named.sentinels for named in heard),
         )
     # One that was reached and refuses is what an operator can mend.
     raise next((error for error in refused if not isinstance(error, Unavailable)), refused[0])
@@ -167,6 +170,7 @@ def parse_answers(replies: Sequence[Reply], name: str) -> Named:
             replicas=len(flags),
             alive=sum(not _GONE.intersection(one) for one in flags),
             failing=b"failover_in_progress" in facts[b"flags"].split(b","),
+            sentinels=int(facts[b"num-other-sentinels"]) + 1,
         )
     except (AttributeError, LookupError, TypeError, ValueError):
         raise OperatorError(
