@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,12 @@ from support.command import environment
 from support.lost_logs import KH, LA, Lived, live
 from support.succeeding import reporters
 from support.terminals import Terminal
+
+IMPATIENT = (
+    "import sys; from saphan_broker.succession import succeeding; succeeding.QUIET_S = 0.1;"
+    " from saphan_broker.cli.main import main; sys.exit(main())"
+)
+"""The command, but that waits less for nodes of agencies that no copy of the directory names."""
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +133,7 @@ def test_a_slip_of_the_finger_is_asked_about_again(lived: Lived, tmp_path: Path)
     answers = {r"undone\. Type yes or no: ": "yse", r"\nType yes or no: ": "yes"}
     person = Terminal(tmp_path, environment(), answers)
     try:
-        line = broker_line(*words, "--listen", "127.0.0.1:0", *left_out)
+        line = (sys.executable, "-c", IMPATIENT, *words, "--listen", "127.0.0.1:0", *left_out)
         shown = person.type(shlex.join(map(str, line)))
     finally:
         person.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from saphan_broker.broker import open_broker
+from saphan_broker.succession import succeeding as succeeding_module
 from saphan_protocol.pins import Pins
 from saphan_protocol.succession import check_chain
 from saphan_schemas.errors import OperatorError
@@ -116,8 +117,10 @@ def test_a_store_that_is_behind_is_set_aside_whole_and_gives_its_texts(
 
 
 def test_a_directory_whose_newest_leaf_nobody_has_gets_the_next_number(
-    lived: Lived, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, lived: Lived, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(succeeding_module, "QUIET_S", 0.1)
+
     async def scenario() -> None:
         world = lived.again(tmp_path)
         before = signed_last(world)
@@ -129,6 +132,35 @@ def test_a_directory_whose_newest_leaf_nobody_has_gets_the_next_number(
             ((named, pins),) = await _steps(world, lived.world.pins)
             assert (named.ref, pins) == (before["evidence"], world.pins)
             assert (await copy_of(broker.state)).leaves == lived.early.leaves
+
+    run(scenario())
+
+
+def test_an_agency_enrolled_since_the_first_copy_is_not_left_out(tmp_path: Path) -> None:
+    """Whoever reports first was away when the other one came: nobody in its copy is waited for."""
+
+    async def scenario() -> None:
+        world = World(tmp_path, LA, KH)
+        await world.init()
+        first, second = world.agencies.values()
+        async with world.running() as broker:
+            await broker.admit_operation(first.enrolment())
+            away = await copy_of(broker.state)
+            await broker.admit_operation(second.enrolment())
+            there = await copy_of(broker.state)
+        assert len(away.leaves) < len(there.leaves)
+        lose_data(world)
+        async with succeeding(world) as command:
+            url = await command.url()
+            assert (await Reporter(first, away, world.clock).report(url)).code == "log_lost"
+            await command.until(LA, "reported")
+            newest = command.views[-1]
+            assert (newest.short, newest.complete, command.made.done()) == (True, False, False)
+            assert (await Reporter(second, there, world.clock).report(url)).code == "log_lost"
+            made = await command.made
+        assert made.plan.known.size == len(there.leaves)
+        async with renamed(world).running() as broker:
+            assert set(broker.state.directory.agencies()) == {LA, KH}
 
     run(scenario())
 

@@ -35,7 +35,7 @@ class ReportTable:
         for row in view.rows:
             if row not in self._told:
                 print_line(self._out, _row(row))
-        if view.complete or not self._told:
+        if view.complete or view.short or not self._told:
             for line in _below(view):
                 print_line(self._out, line)
         self._told = frozenset(view.rows)
@@ -108,6 +108,8 @@ def _below(view: View) -> list[str]:
     waiting = sum(row.state in ("waiting", "refused") for row in view.rows)
     if not view.complete and not decided.known.size:
         lines.append(text("note.broker_no_directory"))
-    elif not view.complete:
+    elif not view.complete and waiting:
         lines.append(text("note.broker_waiting_for", count=waiting))
+    if view.short and decided.known.size:
+        lines.append(text("note.broker_directory_short", known=decided.known.size))
     return lines

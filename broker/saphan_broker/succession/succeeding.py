@@ -16,6 +16,7 @@ from aiohttp import web
 from saphan_protocol.invitation import DEFAULT_PORT, INVITATION_BYTES, parse_invitation
 from saphan_protocol.pins import Pins
 from saphan_schemas.errors import InvalidInput, OperatorError
+from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import HeadRef
 from saphan_schemas.succession_frames import Step
 
@@ -36,6 +37,8 @@ from saphan_broker.succession.plan import KnownLeaf, Plan, read_plan, write_plan
 from saphan_broker.succession_chain import read_chain
 from saphan_broker.tls_files import CERTIFICATE_NAME, Shown, read_certificate
 
+QUIET_S: Final = 2 * LIMITS.backoff_max_ms / 1000
+"""Within it every node that runs has come, whatever it waited for: none waits longer than half."""
 BEGUN: Final = 1
 """Directory leaves of a broker that has admitted nobody: the program's own schemas."""
 
@@ -64,12 +67,15 @@ class View:
     Args:
         store: code of why nothing was read from the store; "": it was read.
         complete: everybody who must has reported.
+        short: leaves of the directory are missing, and with them agencies may be: until nothing was
+            reported for `QUIET_S`, it is not complete.
     """
 
     rows: tuple[Row, ...]
     decided: Decided
     store: str
     complete: bool
+    short: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +174,7 @@ class _Table:
         self._old = old
         self._gathering: Gathering | None = None
         self._news = asyncio.Event()
+        self._quiet = False
 
     async def gather(
         self, pins: Pins, chain: tuple[Step, ...], wanted: Wanted, told: Told, clock: Clock
@@ -182,20 +189,34 @@ class _Table:
         async with serving(app, *wanted.listen, showing.context) as bound:
             told.listening(bound)
             while True:
+                self._quiet = self._quiet and not self._news.is_set()
                 self._news.clear()
-                if self._old is not None:
-                    await self._old.check_heads(self._heads)
+                await self._check_heads()
                 view = self.view()
                 told.changed(view)
                 if view.complete:
                     await check_needed(self._old, view.decided)
                     if not await told.agreed(view):
                         raise _not_confirmed()
+                    await self._check_heads()  # of those who have reported meanwhile, too
                     now = self.view()
                     if now.complete and now.decided == view.decided:
                         return
                     continue  # somebody has said more meanwhile: it is agreed to as it is
+                await self._hear(QUIET_S if view.short else None)
+
+    async def _check_heads(self) -> None:
+        """Against what is left of the store."""
+        if self._old is not None:
+            await self._old.check_heads(self._heads)
+
+    async def _hear(self, seconds: float | None) -> None:
+        """Wait for a report, or until nobody has anything to say."""
+        try:
+            async with asyncio.timeout(seconds):
                 await self._news.wait()
+        except TimeoutError:
+            self._quiet = True
 
     def view(self) -> View:
         """The table now.
@@ -225,7 +246,10 @@ class _Table:
         # A directory of which nobody has shown anything may have agencies that nobody knows of.
         someone = self._known.size > 0 or self._last["directory"].size <= BEGUN
         decided = decide(self._heads, self._known, self._last)
-        return View(tuple(rows), decided, self._store, someone and not waiting)
+        # Agencies enrolled in leaves that nobody has shown yet are in no row.
+        short = self._known.size < decided.directory.head.size
+        complete = someone and not waiting and (self._quiet or not short)
+        return View(tuple(rows), decided, self._store, complete, short)
 
 
 _MISSING: Final = frozenset({"waiting", "refused"})
