@@ -50,7 +50,8 @@ that opens it.
 with another event it takes every third, and leaves out what does not happen in every run;
 destruction, attachments and the end of a hold, which tests of their own kill step by step, it
 leaves to `make long`.
-`make matrix` makes every row fail in all of them, and the broker's once more on a Valkey.
+`make matrix` makes every row fail in all of them, and the broker's once more on a Valkey, which
+`make test` leaves to it and to `make long`.
 
 What this does not show:
 

@@ -14,6 +14,7 @@ from saphan.keyring import revoke_key
 from saphan.mailbox_rotation import rotate_mailbox
 from saphan.node.repeats import Asked, Repeat
 from saphan.node.service import NodeService
+from saphan_broker.sequencing.work import NewHead, Rejected
 from saphan_schemas.errors import Refused, Unavailable
 from saphan_schemas.limits import DAY_MS
 from saphan_schemas.records import Role
@@ -26,6 +27,7 @@ from matrix.effects import quiet
 from matrix.world import World
 
 MINUTE_MS = 60_000
+HEAD_AGAIN_S = 0.1
 Prepare = Callable[[World, int], Awaitable[Any]]
 Act = Callable[[World, Any], Awaitable[Any]]
 Done = Callable[[World, Any], bool]
@@ -300,13 +302,16 @@ async def witnessed(world: World, number: int) -> Witnessing:
 
 
 async def ask_witnesses(world: World, witnessing: Witnessing) -> None:
-    """Some time has passed: the broker shows a fresh head and asks for its time."""
+    """Some time has passed: as its sweep does, the broker shows a fresh head, again if that could
+    not be signed, and asks for its time. An ask that died with it is made again, by its sweep."""
     if not witnessing.asked:
         world.pass_time(MINUTE_MS // 2)
     witnessing.asked = True
     broker = world.bridge.broker
-    broker.freshen()
+    while isinstance(await broker.role.submit(NewHead()).outcome, Rejected):  # noqa: ASYNC110
+        await asyncio.sleep(HEAD_AGAIN_S)
     broker.state.listeners.ask_everyone(broker.state.clock())
+    await world.until(lambda: all_signed(world, witnessing))
 
 
 def all_signed(world: World, witnessing: Witnessing) -> bool:
