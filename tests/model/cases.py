@@ -30,6 +30,7 @@ LARGE: Final = (
     Sizes("longer lines", recall=True, line=2),
     Sizes("two processes and time", processes=2),
     Sizes("two processes and recall", processes=2, recall=True, timeless=True),
+    Sizes("two processes, recall and time", processes=2, recall=True),
     Sizes("lost store and recall", losses=True, recall=True, timeless=True),
     Sizes("lost store, consigned anew", losses=True, attempts=2, timeless=True),
 )
