@@ -130,6 +130,7 @@ TARGETS: Final = (
 )
 FIGURES: Final = {
     "checks": "floor: composite signature checks, one thread, per second",
+    "way_ms": "floor: what one bulletin's way signs and checks, one after another, ms",
     "commits": "floor: SQLite commits of one small row, per second",
     "loop": "floor: unsigned accept loop, envelopes of 4 KiB, per second",
     "nats": "NATS JetStream, synced always, 4 KiB, 256 on their way, per second",
@@ -177,6 +178,7 @@ class Bench:
         say(f"run {number}: floors and peers")
         found = {
             "checks": floors.composite_checks(plan.floor_seconds),
+            "way_ms": floors.way_of_signatures(plan.floor_seconds),
             "commits": floors.sqlite_commits(stage.place, plan.floor_seconds),
             "loop": await unsigned_loop.measure(stage.place, plan.floor_seconds),
             "nats": await stage.peer(nats.measure, plan.floor_seconds),
