@@ -12,18 +12,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any, Final
+from typing import Final
 
-from saphan_protocol.content import open_content
-from saphan_schemas.codec import decode, decode_content
+from saphan_schemas.codec import decode
 from saphan_schemas.errors import InvalidInput, OperatorError, SaphanError
 from saphan_schemas.limits import DAY_MS, LIMITS
-from saphan_schemas.records import Header, Sealed
+from saphan_schemas.records import Header
 
 from saphan.node.alarms import Alarms
 from saphan.node.archive import Archive
 from saphan.node.engine import Engine
 from saphan.node.resting import rest
+from saphan.node.retention.content import content_of
 from saphan.node.rows.db import Database, Row
 from saphan.node.subjects.index import SubjectIndex
 from saphan.subjects.references import Reference, references_of
@@ -105,10 +105,11 @@ class Indexing:
 
     def _references(self, row: Row) -> frozenset[Reference]:
         """None of what cannot be opened any more: nobody is shown it either."""
-        _, bulletin, header, *_ = row
+        _, bulletin, header, header_id, wrapped, day, ciphertext = row
         schema = decode(Header, header, LIMITS.header_bytes, "header").schema
         try:
-            return references_of(schema, _content(self._archive, row))
+            content = content_of(self._archive, bulletin, wrapped, day, header_id, ciphertext)
+            return references_of(schema, content)
         except InvalidInput as error:
             return _none(bulletin, error)
         except OperatorError as error:
@@ -120,14 +121,6 @@ class Indexing:
 def _none(bulletin: bytes, error: SaphanError) -> frozenset[Reference]:
     log.warning("%s is not in the index of references: %s", bulletin.hex()[:16], error.code)
     return frozenset()
-
-
-def _content(archive: Archive, row: Row) -> dict[str, Any]:
-    """What a stored bulletin says; its signatures were judged when it came."""
-    _, bulletin, _, header_id, wrapped, day, ciphertext = row
-    opened = open_content(archive.unwrap(wrapped, bulletin, day), header_id, ciphertext)
-    sealed = decode(Sealed, opened, LIMITS.ciphertext_bytes, "sealed")
-    return decode_content(sealed.content, LIMITS.content_bytes)
 
 
 def _renewed() -> OperatorError:
