@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # One stamp for each interpreter asked for: another PY builds .venv anew.
 STAMP := .venv/.installed$(subst /,-,$(PY))
 
-.PHONY: help setup demo syscalls test check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model matrix fuzz verifier-kit vectors chaos clean
+.PHONY: help setup demo syscalls test long check lint format bench bench-desks bench-engines bench-audit bench-page bench-retention bench-speed model matrix fuzz verifier-kit vectors chaos clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -73,7 +73,7 @@ bench-retention: $(STAMP) ## destroy a million due bulletins, a quarter of an ho
 bench-speed: $(STAMP) ## measure beside NATS and Redis streams, half an hour; RESULTS-speed.md
 	@$(BIN)/python -m benchmarks.run_speed
 
-model: $(STAMP) ## search the larger worlds of the model of a delivery, a quarter of an hour; prints
+model: $(STAMP) ## search the larger worlds of the model of a delivery, some minutes; prints
 	@cd tests && ../$(BIN)/python -m model large
 
 matrix: $(STAMP) ## every effect of every use case fails in every way, a quarter of an hour
