@@ -96,8 +96,8 @@ class KnownDirectory:
 
         Raises:
             InvalidInput: `report_differs`: they do not make that root.
-            Refused, InvalidInput: a leaf that this program does not take; those before it are known,
-                since they are under the same signed root.
+            Refused, InvalidInput: a leaf that this program does not take. Those before it are
+                known: they are under the same signed root.
         """
         if start > self.size or head.size <= self.size:
             return
