@@ -39,8 +39,11 @@ SCHEMA: Final = "case_statistics"
 
 
 def say(what: str, **more: Any) -> None:
-    """One line, at once: what stands in a buffer when this is killed was never shown."""
-    print(json.dumps({"what": what, **more}), flush=True)
+    """One line, at once: what stands in a buffer when this is killed was never shown.
+
+    Written whole, since two threads say something here.
+    """
+    print(json.dumps({"what": what, **more}) + "\n", end="", flush=True)
 
 
 def title_of(written: Written) -> str:
