@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from saphan_broker.store import sqlite_wal
 from saphan_broker.store.base import FORMAT, Commit, CommitUnknown, LogHead
 from saphan_broker.store.sqlite import SqliteStore
 from saphan_broker.store.sqlite_file import APPLICATION_ID, STORE_NAME
@@ -229,6 +230,23 @@ async def test_the_files_are_their_owners_only(store: SqliteStore, data: Path) -
     assert {name: oct(info.st_mode & 0o077) for name, info in found.items()} == dict.fromkeys(
         found, "0o0"
     )
+
+
+@pytest.mark.parametrize("number", [1, 16, 64])
+async def test_what_a_commit_adds_to_the_wal_is_known_well_enough(
+    store: SqliteStore, data: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """By it the next move is timed. A commit of one entry writes whole pages as one of many does: a
+    trickle once made a WAL so long that its disk had no room for attachments."""
+    monkeypatch.setattr("saphan_broker.store.sqlite.CHECKPOINT_BYTES", 2**40)
+    story = Story(body_bytes=9000)
+    guessed = 0
+    for turn in range(40):
+        commit = story.bulletins(number, name=turn)
+        await store.commit(commit, lambda: b"note" * 100)
+        guessed += sqlite_wal.size(commit)
+    written = files_in(data)[f"{STORE_NAME}-wal"].st_size
+    assert written / 2 < guessed < written * 2
 
 
 async def test_a_long_wal_is_moved_into_the_file(

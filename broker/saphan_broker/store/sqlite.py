@@ -59,9 +59,9 @@ from saphan_broker.store.sqlite_line import Line, Work
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 
-CHECKPOINT_BYTES: Final = 16 * MIB
+CHECKPOINT_BYTES: Final = 48 * MIB
 """Written since the last checkpoint before the next one starts, after a group's note is stored."""
-WAL_LIMIT_BYTES: Final = 64 * MIB
+WAL_LIMIT_BYTES: Final = 128 * MIB
 """A longer WAL is checkpointed by the writer itself: beside unbroken load none ever catches up."""
 
 
