@@ -43,16 +43,20 @@ def story(node: NodeService, bulletin: bytes) -> list[tuple[str, str]]:
     return [(one["event"], one["issuer"]) for one in found]
 
 
+def alarmed(node: NodeService) -> bool:
+    return "stanza_missing" in {alarm.code for alarm in node.alarms.standing()}
+
+
 async def test_the_handover_is_proven_and_who_dropped_the_key_is_not(bridge: Bridge) -> None:
     async with bridge.broker_running():
         async with bridge.node(LA) as la:
             await agreed(la)
             async with between(bridge, KH) as (line, kh):
-                keeping = Keeping(line)
+                Keeping(line)
                 bulletin = await la.send(wish())
                 await eventually(lambda: states(la, bulletin) == ["handed_over"])
                 await eventually(lambda: states(kh, bulletin) == ["handed_over"])
-                await eventually(lambda: keeping.kept)
+                await eventually(lambda: alarmed(kh))  # asked twice, and given nothing
                 # Both sides hold the same two facts, the second one signed by kh.gpo's node.
                 known = [("submitted", LA), ("handover", KH)]
                 assert story(la, bulletin) == story(kh, bulletin) == known
@@ -78,8 +82,28 @@ async def test_the_stanza_may_be_asked_for_again_and_again(bridge: Bridge) -> No
             await eventually(lambda: states(kh, bulletin) == ["handed_over"])
             await eventually(lambda: keeping.kept)
         keeping.on = False
-        async with bridge.node(KH):
+        async with bridge.node(KH) as kh:
             await eventually(lambda: states(la, bulletin) == ["accepted"])
+            assert not alarmed(kh)
+
+
+async def test_a_stanza_that_was_lost_on_the_line_is_asked_for_at_once(bridge: Bridge) -> None:
+    """Not in the next session alone: this one may last for weeks."""
+    async with bridge.broker_running(), bridge.node(LA) as la:
+        await agreed(la)
+        async with between(bridge, KH) as (line, kh):
+
+            def lost(frame: Any) -> object:
+                if not isinstance(frame, Feed) or not any(one.stanza for one in frame.entries):
+                    return None
+                bare = tuple(replace(one, stanza=None) for one in frame.entries)
+                return replace(frame, entries=bare)
+
+            line.change = lost
+            bulletin = await la.send(wish())
+            await eventually(lambda: states(la, bulletin) == ["accepted"])
+            assert line.done.is_set()
+            assert not alarmed(kh)
 
 
 async def test_a_false_stanza_is_no_way_out(bridge: Bridge) -> None:

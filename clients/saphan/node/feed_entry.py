@@ -67,6 +67,10 @@ class Seen:
         """The `submitted` leaf that a destruction, a hold or a release names."""
         return getattr(self.statement, "target", None)
 
+    def is_handover_of(self, agency: str) -> bool:
+        """Whether it is this agency's own handover: its stanza comes with it."""
+        return self.event == Event.HANDOVER and self.issuer == agency
+
     def leaf(self, first: bool, header: bytes | None) -> bytes:
         """The leaf that the log must hold for this entry.
 

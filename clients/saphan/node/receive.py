@@ -94,8 +94,8 @@ class Intake:
         after = -1 if self._logs.after is None else self._logs.after
         effects.seen = [parse_entry(raw) for raw in frame.entries if raw.index > after]
         bulletins = [seen.bulletin for seen in effects.seen]
-        opening = [seen.bulletin for seen in effects.seen if seen.raw.stanza is not None]
         first, agency = self._logs.first, self._agency
+        opening = [seen.bulletin for seen in effects.seen if seen.is_handover_of(agency)]
         deliveries = effects.deliveries = Deliveries(self._db, bulletins, first)
         effects.aftermaths = Aftermaths(self._db, effects.seen, first)
         self._before = effects.before = SaidBefore(self._db, agency, effects.seen, first)
@@ -168,7 +168,7 @@ class Intake:
         elif seen.issuer != self._agency:
             self._check_peer(seen, effects, stored)
         self._step(seen, delivery, effects)
-        if seen.issuer == self._agency and seen.event == Event.HANDOVER:
+        if seen.is_handover_of(self._agency):
             self._open(seen, delivery, effects, stored)
 
     def _step(self, seen: Seen, delivery: Delivery, effects: Effects) -> None:
@@ -340,7 +340,7 @@ class Intake:
             )
             return
         if stanza is None or sha256(stanza) != delivery.stanza:
-            # Lost or changed on the line: asked for again; judged as it is if it comes so twice.
+            # Lost or changed on the line: asked for again; what comes then is judged as it is.
             effects.ask_again.append(seen.bulletin)
             return
         try:

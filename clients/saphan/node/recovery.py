@@ -39,6 +39,8 @@ from saphan.node.trust.mailboxes import Mailboxes, mailbox_missing
 from saphan.node.trust.releasing import HELD_BACK, held_back_stored
 
 PORTION: Final = LIMITS.frame_items
+WITHHELD: Final = "stanza_missing"
+"""Alarm: a handover of ours is logged, and the broker gives nothing for it."""
 _COLUMNS: Final = (
     "SELECT b.id, b.header, b.header_id, y.ciphertext, b.digest, b.judged_at, b.sender,"
     " b.wrapped, b.wrap_day, d.mailbox_key, b.seq, d.state"
@@ -98,7 +100,10 @@ class Recovery:
         self.let_go()
         self.hand_over_late()
         self.judge_waiting()
-        return [bulletin for (bulletin,) in self._db.rows(_CLOSED, (self._agency,))]
+        closed = [bulletin for (bulletin,) in self._db.rows(_CLOSED, (self._agency,))]
+        if not closed:
+            self._alarms.clear(WITHHELD)
+        return closed
 
     def parts_came(self, bulletin: bytes) -> tuple[bool, bool]:
         """Every part is here: hand over, or go on with what was handed over before.
@@ -143,7 +148,10 @@ class Recovery:
         answers: list[tuple[Received, Row, Verdict]] = []
         for bulletin, stanza in zip(bulletins, stanzas, strict=False):
             rows = self._db.rows(f"{_COLUMNS} AND b.id = ? AND {_STANZA}", (self._agency, bulletin))
-            if stanza is None or not rows or rows[0][9] is None:
+            if not rows or rows[0][9] is None:
+                continue
+            if stanza is None:
+                self._alarms.sound(_withheld(bulletin))
                 continue
             received = self._received(rows[0])
             judge = partial(self._judge.judge, received, stanza, rows[0][9])
@@ -296,3 +304,11 @@ class Recovery:
             if signed is not None:
                 keep_statements(tx, *signed)
         return bool(said)
+
+
+def _withheld(bulletin: bytes) -> OperatorError:
+    return OperatorError(
+        WITHHELD,
+        f"bulletin {bulletin.hex()[:16]} was handed over, and the broker does not give its key",
+        hint="ask the broker's operator; the node asks again whenever its line is up anew",
+    )

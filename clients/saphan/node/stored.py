@@ -20,8 +20,8 @@ class Stored:
     """Stored bulletins of a frame.
 
     Args:
-        bulletins: those whose header or digest the frame needs; opening: those whose stanza came
-            with it.
+        bulletins: those whose header or digest the frame needs; opening: those whose handover
+            by this agency it shows.
     """
 
     def __init__(self, db: Database, bulletins: Iterable[bytes], opening: Iterable[bytes]) -> None:
@@ -61,7 +61,7 @@ class Stored:
         return self._digests.get(bulletin)
 
     def received(self, bulletin: bytes) -> Received | None:
-        """The whole bulletin, if its stanza came with the frame."""
+        """The whole bulletin, if the frame shows its handover."""
         return self._received.get(bulletin)
 
 
