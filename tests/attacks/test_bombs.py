@@ -15,7 +15,6 @@ from saphan_schemas.codec import decode, decode_content, encode_content
 from saphan_schemas.errors import InvalidInput
 from saphan_schemas.limits import LIMITS
 from saphan_schemas.records import Header
-from support.broker_process import TESTS
 
 DEEP = 1_000_000
 
@@ -46,7 +45,7 @@ def parsed(what: str, data: bytes) -> tuple[int, bytes, bytes]:
         [sys.executable, "-m", "support.parsing_child", what],
         input=data,
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

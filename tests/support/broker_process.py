@@ -19,8 +19,6 @@ from saphan_broker.broker import open_broker
 from saphan_broker.opening import SQLITE, StoreChoice
 from saphan_broker.store.redis.address import RedisAddress
 
-TESTS = Path(__file__).resolve().parents[1]
-
 
 class BrokerProcess:
     """A running child; `url` is where it listens."""
@@ -52,7 +50,7 @@ async def broker_process(
     Args:
         server: the Redis or Valkey server that carries it.
     """
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

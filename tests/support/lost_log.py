@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from support.bridge import Bridge
-from support.broker_process import TESTS
 
 PATIENCE = 90
 """Seconds after which a command is hopeless; nothing is decided by it."""
@@ -37,7 +36,7 @@ async def succeed(bridge: Bridge, *agencies: str, options: tuple[str, ...] = ())
         *("--listen", bridge.url.rpartition("//")[2], "--plain", "--yes", "--json", *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     said: list[bytes] = []
     try:
