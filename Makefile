@@ -40,7 +40,7 @@ test: lint ## formatting, lint, types, and the tests
 
 check: test ## the same as test
 
-long: $(STAMP) ## tests that repeat others in more languages, on more engines; ten minutes
+long: $(STAMP) ## tests that repeat others in more languages, on more engines, without a defence; a quarter of an hour
 	@$(PYTEST) -m long $(PYTEST_ARGS)
 
 lint: $(STAMP) ## formatting, lint and types only

@@ -55,9 +55,10 @@ def saphan_command(*words: str | Path) -> list[str]:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's variables, with the checkout's packages importable."""
-    rooms = os.pathsep.join(str(ROOT / room) for room in CONTAINERS[:4])
-    fixed = {"PYTHONPATH": rooms, "LC_ALL": "C.UTF-8"}
+    """This process's variables, with the checkout's packages importable, behind what was there."""
+    rooms = [str(ROOT / room) for room in CONTAINERS[:4]]
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), *rooms)))
+    fixed = {"PYTHONPATH": path, "LC_ALL": "C.UTF-8"}
     return os.environ | fixed | (_bytecode() if sys.dont_write_bytecode else {}) | variables
 
 
